@@ -1,0 +1,59 @@
+// Package step names the durable steps of the module in one place, so that a test
+// can stop the program at each of them and prove that nothing is lost.
+//
+// In a normal build a step costs one atomic load. A test installs a hook with
+// [Set]; a program built with the tag "crash" reads VAGUEMESTRE_CRASH and kills
+// itself there.
+package step
+
+import "sync/atomic"
+
+// Name is a durable step. Every step is hit twice: before and after.
+type Name string
+
+// The steps. A step that a crash test never hits fails that test, so a name that
+// no code hits cannot stay here.
+const (
+	LedgerLock   Name = "ledger.lock"   // the fence of a source is raised
+	LedgerRecord Name = "ledger.record" // one transaction of entries
+	LedgerCursor Name = "ledger.cursor" // the cursor of a source is saved
+	DirWrite     Name = "dir.write"     // documents of a batch lie in temporary files
+	DirSync      Name = "dir.sync"      // their bytes are on the disk
+	DirRename    Name = "dir.rename"    // one document gets its name
+	DirSyncDir   Name = "dir.syncdir"   // the names are on the disk
+	SinkPut      Name = "sink.put"      // one call of Put
+	Settle       Name = "settle"        // one call of Session.Settle
+	IMAPCopy     Name = "imap.copy"     // COPY of the fallback without MOVE
+	IMAPStore    Name = "imap.store"    // STORE \Deleted
+	IMAPExpunge  Name = "imap.expunge"  // UID EXPUNGE
+	IMAPMove     Name = "imap.move"     // MOVE
+)
+
+// All lists every step.
+var All = []Name{LedgerLock, LedgerRecord, LedgerCursor, DirWrite, DirSync, DirRename, DirSyncDir,
+	SinkPut, Settle, IMAPCopy, IMAPStore, IMAPExpunge, IMAPMove}
+
+var hook atomic.Pointer[func(name Name, after bool)]
+
+// Set installs f, nil to remove it. f must be safe for concurrent use.
+func Set(f func(name Name, after bool)) {
+	if f == nil {
+		hook.Store(nil)
+		return
+	}
+	hook.Store(&f)
+}
+
+// Before is called right before the step is done.
+func Before(n Name) {
+	if f := hook.Load(); f != nil {
+		(*f)(n, false)
+	}
+}
+
+// After is called right after the step is done.
+func After(n Name) {
+	if f := hook.Load(); f != nil {
+		(*f)(n, true)
+	}
+}

@@ -1,0 +1,2 @@
+// Package router: see the tutorial to come.
+package router

@@ -1,0 +1,2 @@
+// Package settings: see the tutorial to come.
+package settings
