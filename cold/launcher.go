@@ -46,10 +46,14 @@ type Session interface {
 	List(ctx context.Context, cursor string) (Page, error)
 
 	// Open brings the content of items, in any order, and calls got for each from its
-	// own goroutine, never twice for one item. got must read Content before it returns
-	// (it may read less: the rest is discarded). An error of got ends Open, which then
-	// returns that error. The launcher splits, streams and pipelines as the protocol
-	// likes: opening many items costs few round trips.
+	// own goroutine, never with two contents for one item. got must read Content before
+	// it returns (it may read less: the rest is discarded). An error of got ends Open,
+	// which then returns that error. The launcher splits, streams and pipelines as the
+	// protocol likes: opening many items costs few round trips.
+	//
+	// What was given counts only once the source confirmed it: when got is called again
+	// for the item with a nil Content, or when Open returns nil (IMAP: the command that
+	// carried it ended OK). A launcher that opens many items confirms as early as it can.
 	//
 	// An item that is gone, or that the source does not show now, gets no call: it is
 	// unknown, neither done nor lost. An item that the launcher cannot bring while
@@ -105,7 +109,7 @@ type Content struct {
 	Name      string    // file name; "" for a mail
 	MediaType string    // "message/rfc822" for a mail; "" when unknown
 	Size      int64     // bytes that Body must give; -1 when unknown. A Body that gives another number is refused.
-	Body      io.Reader // valid until got returns; io.EOF means that all was read and the source confirmed it
+	Body      io.Reader // valid until got returns; io.EOF after Size bytes, io.ErrUnexpectedEOF when the source broke off
 	Files     fs.FS     // a deposit directory: all its files belong together
 	Err       error     // this item cannot be brought; class poison blames the item, class source does not
 }

@@ -125,6 +125,7 @@ const (
 	Refused     Decision = "refused"     // the job's filters do not want it
 	Held        Decision = "held"        // undecided, or the sink will not take it: needs a person
 	Quarantined Decision = "quarantined" // its item was given up
+	Passed      Decision = "passed"      // no document for this job: its Take passes it over
 )
 
 // Entered is one document of an item's manifest.
