@@ -29,6 +29,7 @@ var ErrMissing = errors.New("coldtest: the source does not show this item now")
 type MemLauncher struct {
 	Name     string // part of the keys; "" is "mem"
 	PageSize int    // items in one page of List; 0 means 100
+	Range    int    // items that Open confirms together; 0 means 10
 
 	// OnConnect, OnList and OnSettle make the call fail when they return an error; of
 	// OnSettle an error of class source ends Settle as a whole, any other fails the item.
@@ -252,8 +253,19 @@ func memOrdinal(key string) int {
 }
 
 func (s *memSession) Open(ctx context.Context, items []cold.Item, got func(cold.Item, *cold.Content) error) error {
+	size := s.m.Range
+	if size <= 0 {
+		size = 10
+	}
 	given := map[string]bool{}
+	var open []cold.Item // given, not yet confirmed
 	for _, it := range items {
+		if len(open) >= size {
+			if err := memConfirm(open, got); err != nil {
+				return err
+			}
+			open = open[:0]
+		}
 		if err := s.check(ctx); err != nil {
 			return err
 		}
@@ -294,8 +306,24 @@ func (s *memSession) Open(ctx context.Context, items []cold.Item, got func(cold.
 		if err := got(it, c); err != nil {
 			return err
 		}
+		if c.Err == nil {
+			open = append(open, it)
+		}
+	}
+	if err := memConfirm(open, got); err != nil {
+		return err
 	}
 	return s.check(ctx)
+}
+
+// memConfirm says that the source stands by what was given.
+func memConfirm(items []cold.Item, got func(cold.Item, *cold.Content) error) error {
+	for _, it := range items {
+		if err := got(it, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // brokenReader is a connection that was cut.
