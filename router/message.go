@@ -1,22 +1,27 @@
 package router
 
 import (
-	"io"
+	"errors"
 	"time"
 )
 
-// Message is a mail to send.
+// Message is a mail to send. Addresses are written "a@b.fr", "Name <a@b.fr>" or
+// "\"Name, with specials\" <a@b.fr>", one an entry; [ParseAddress] has the grammar.
+//
+// It is not changed while it is being sent, except that [Mail.Send] sets MessageID and Date
+// where they are empty; one message is therefore not sent by two goroutines at once before
+// it has both.
 type Message struct {
-	From        string   // address, with or without a display name; "" is the connector's sender
+	From        string   // "" is the connector's sender
 	ReplyTo     []string //
-	To, Cc, Bcc []string // addresses, with or without display names
+	To, Cc, Bcc []string // Bcc is in no header
 	Envelope    []string // who gets it; nil is To, Cc and Bcc. Does not change the headers.
 
 	Subject     string
-	Text        string
-	HTML        string
+	Text        string       // the body for readers without HTML; with HTML both are sent as alternatives
+	HTML        string       //
 	Inline      []Attachment // shown inside HTML by their ContentID
-	Attachments []Attachment
+	Attachments []Attachment //
 
 	Headers     map[string]string // further headers; none that the message sets itself
 	Importance  Importance        //
@@ -37,49 +42,14 @@ const (
 	ImportanceLow    Importance = "low"
 )
 
-// Attachment is a file of a message, opened as often as needed.
-type Attachment struct {
-	Name      string
-	MediaType string // "" is guessed from Name
-	ContentID string // of an inline one, without angle brackets
-	Size      int64  // bytes; -1 when it must be found out by reading
-	Open      func() (io.ReadCloser, error)
+// Close removes what the message's attachments hold on disk or in memory ([Reader]).
+// Attachments of other makes are not touched. It may be called more than once.
+func (m *Message) Close() error {
+	var errs []error
+	for _, list := range [2][]Attachment{m.Inline, m.Attachments} {
+		for _, a := range list {
+			errs = append(errs, a.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
-
-// State is what became of a message, or of one of its recipients.
-type State string
-
-const (
-	Accepted State = "accepted" // the server took it; it has not arrived yet
-	Rejected State = "rejected" // refused for good
-	Deferred State = "deferred" // refused for now, or not sent; may be tried again
-	InDoubt  State = "in_doubt" // nobody knows; never retried blindly
-)
-
-// Receipt is what a connector can claim.
-type Receipt struct {
-	MessageID  string      `json:"message_id"`
-	Connector  string      `json:"connector"` // name of the instance, filled by the service
-	Reason     Reason      `json:"reason"`    // why this connector, filled by the service
-	State      State       `json:"state"`     // accepted if any recipient was; else in_doubt, deferred, rejected in that order
-	Recipients []Recipient `json:"recipients"`
-	Ref        string      `json:"ref,omitempty"`   // the server's own reference: a queue id
-	Notes      []string    `json:"notes,omitempty"` // what could not be carried as asked
-}
-
-// Recipient is the fate of one envelope recipient.
-type Recipient struct {
-	Address string `json:"address"`
-	State   State  `json:"state"`
-	Code    string `json:"code"` // "250 2.1.5"
-	Text    string `json:"text"` // the server's words
-}
-
-// Reason says why a connector was chosen.
-type Reason string
-
-const (
-	ReasonExplicit Reason = "explicit" // named in the call
-	ReasonInstance Reason = "instance" // named by the service instance
-	ReasonDefault  Reason = "default"  // the service's default
-)
