@@ -1,7 +1,6 @@
 package router
 
 import (
-	"errors"
 	"fmt"
 	"net/mail"
 	"net/netip"
@@ -34,21 +33,21 @@ const (
 func ParseAddress(s string) (mail.Address, error) {
 	var zero mail.Address
 	if !utf8.ValidString(s) {
-		return zero, errors.New("it is not valid UTF-8")
+		return zero, say("it is not valid UTF-8", "ce n'est pas de l'UTF-8 valide")
 	}
 	for _, r := range s {
 		if isControl(r) {
-			return zero, fmt.Errorf("it holds the control character %U; remove it", r)
+			return zero, say("it holds the control character %U; remove it", "contient le caractère de contrôle %U ; retirez-le", r)
 		}
 	}
 	s = strings.Trim(s, " ")
 	if s == "" {
-		return zero, errors.New("it is empty")
+		return zero, say("it is empty", "est vide")
 	}
 	name, spec := "", s
 	if i := openAngle(s); i >= 0 {
 		if !strings.HasSuffix(s, ">") {
-			return zero, errors.New("text follows the closing bracket, or it is missing; write one address an entry")
+			return zero, say("text follows the closing bracket, or it is missing; write one address an entry", "le chevron fermant manque, ou du texte le suit ; une seule adresse par entrée")
 		}
 		var err error
 		if name, err = displayName(strings.Trim(s[:i], " ")); err != nil {
@@ -101,23 +100,23 @@ func displayName(s string) (string, error) {
 	if strings.HasPrefix(s, `"`) {
 		rest, ok := unquote(s)
 		if !ok {
-			return "", errors.New("the quotes of the display name do not match")
+			return "", say("the quotes of the display name do not match", "les guillemets du nom affiché ne sont pas fermés")
 		}
 		s = rest
 	} else if i := strings.IndexAny(s, `<>@,;:"()[]\`); i >= 0 {
-		return "", fmt.Errorf("the display name holds %q; put the name in double quotes, and write one address an entry", s[i])
+		return "", say("the display name holds %q; put the name in double quotes, and write one address an entry", "le nom affiché contient %q ; mettez-le entre guillemets droits, et une seule adresse par entrée", s[i])
 	}
 	if len(s) > maxName {
-		return "", fmt.Errorf("the display name is longer than %d bytes", maxName)
+		return "", say("the display name is longer than %d bytes", "le nom affiché dépasse %d octets", maxName)
 	}
 	for _, r := range s {
 		if isBidi(r) {
-			return "", fmt.Errorf("the display name holds %U, which changes the direction of what is shown; remove it", r)
+			return "", say("the display name holds %U, which changes the direction of what is shown; remove it", "le nom affiché contient %U, qui change le sens de lecture ; retirez-le", r)
 		}
 	}
 	// An encoded word would be decoded by readers into something that nobody checked.
 	if hasEncodedWord(s) {
-		return "", errors.New("the display name holds an encoded word (=?…?=); write the name itself")
+		return "", say("the display name holds an encoded word (=?…?=); write the name itself", "le nom affiché contient un mot encodé (=?…?=) ; écrivez le nom lui-même")
 	}
 	return s, nil
 }
@@ -148,21 +147,21 @@ func addrSpec(s string) (string, error) {
 	for _, r := range s {
 		// Such get into an address by pasting or by malice: zero width, no-break space.
 		if r != ' ' && (unicode.Is(unicode.Cf, r) || unicode.IsSpace(r)) {
-			return "", fmt.Errorf("it holds the invisible character %U; remove it", r)
+			return "", say("it holds the invisible character %U; remove it", "contient le caractère invisible %U ; retirez-le", r)
 		}
 	}
 	at := strings.LastIndexByte(s, '@')
 	if at < 0 {
-		return "", errors.New("it has no @; write it as name@domain")
+		return "", say("it has no @; write it as name@domain", "il manque l'arobase ; écrivez nom@domaine")
 	}
 	local, domain := s[:at], s[at+1:]
 	if strings.HasPrefix(local, `"`) {
 		plain, ok := unquote(local)
 		if !ok {
-			return "", errors.New("the quotes before the @ do not match")
+			return "", say("the quotes before the @ do not match", "les guillemets avant l'arobase ne sont pas fermés")
 		}
 		if checkLocal(plain) != nil {
-			return "", errors.New("the part before the @ needs its quotes, and servers disagree about such addresses; it cannot be used")
+			return "", say("the part before the @ needs its quotes, and servers disagree about such addresses; it cannot be used", "la partie avant l'arobase a besoin de ses guillemets, que les serveurs comprennent diversement ; cette adresse est inutilisable")
 		}
 		local = plain
 	}
@@ -179,15 +178,15 @@ func addrSpec(s string) (string, error) {
 func checkLocal(s string) error {
 	switch {
 	case s == "":
-		return errors.New("nothing stands before the @")
+		return say("nothing stands before the @", "il n'y a rien avant l'arobase")
 	case len(s) > maxLocal:
-		return fmt.Errorf("the part before the @ is longer than %d bytes", maxLocal)
+		return say("the part before the @ is longer than %d bytes", "la partie avant l'arobase dépasse %d octets", maxLocal)
 	case s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, ".."):
-		return errors.New("the part before the @ begins or ends with a dot, or has two in a row")
+		return say("the part before the @ begins or ends with a dot, or has two in a row", "la partie avant l'arobase commence ou finit par un point, ou en a deux de suite")
 	}
 	for _, r := range s {
 		if r < utf8.RuneSelf && !isAtext(byte(r)) && r != '.' {
-			return fmt.Errorf("the part before the @ holds %q", r)
+			return say("the part before the @ holds %q", "la partie avant l'arobase contient %q", r)
 		}
 	}
 	return nil
@@ -197,10 +196,10 @@ func checkLocal(s string) error {
 // RFC 6531.
 func checkDomain(s string) error {
 	if s == "" {
-		return errors.New("nothing follows the @")
+		return say("nothing follows the @", "il n'y a rien après l'arobase")
 	}
 	if len(s) > maxDomain {
-		return fmt.Errorf("the domain is longer than %d bytes", maxDomain)
+		return say("the domain is longer than %d bytes", "le domaine dépasse %d octets", maxDomain)
 	}
 	if s[0] == '[' {
 		return checkLiteral(s)
@@ -208,26 +207,26 @@ func checkDomain(s string) error {
 	labels := strings.Split(s, ".")
 	for _, l := range labels {
 		if l == "" {
-			return errors.New("the domain begins or ends with a dot, or has two in a row")
+			return say("the domain begins or ends with a dot, or has two in a row", "le domaine commence ou finit par un point, ou en a deux de suite")
 		}
 		if len(l) > 63 { // RFC 1035 section 2.3.4
-			return errors.New("a part of the domain is longer than 63 bytes")
+			return say("a part of the domain is longer than 63 bytes", "une partie du domaine dépasse 63 octets")
 		}
 		if l[0] == '-' || l[len(l)-1] == '-' {
-			return errors.New("a part of the domain begins or ends with a hyphen")
+			return say("a part of the domain begins or ends with a hyphen", "une partie du domaine commence ou finit par un tiret")
 		}
 		for _, r := range l {
 			if r < utf8.RuneSelf {
 				if !isLetterDigit(byte(r)) && r != '-' {
-					return fmt.Errorf("the domain holds %q", r)
+					return say("the domain holds %q", "le domaine contient %q", r)
 				}
 			} else if !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.Is(unicode.Nd, r) {
-				return fmt.Errorf("the domain holds %U", r)
+				return say("the domain holds %U", "le domaine contient %U", r)
 			}
 		}
 	}
 	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" {
-		return errors.New("the domain ends in a number; an IP address is written in square brackets")
+		return say("the domain ends in a number; an IP address is written in square brackets", "le domaine finit par un nombre ; une adresse IP s'écrit entre crochets")
 	}
 	return nil
 }
@@ -240,7 +239,7 @@ func checkLiteral(s string) error {
 	}
 	ip, err := netip.ParseAddr(body)
 	if !ok || err != nil || ip.Is4() != want4 || ip.Zone() != "" {
-		return errors.New("what stands in square brackets is no IP address; write [192.0.2.1] or [IPv6:2001:db8::1]")
+		return say("what stands in square brackets is no IP address; write [192.0.2.1] or [IPv6:2001:db8::1]", "ce qui est entre crochets n'est pas une adresse IP ; écrivez [192.0.2.1] ou [IPv6:2001:db8::1]")
 	}
 	return nil
 }

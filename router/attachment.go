@@ -149,16 +149,16 @@ var mediaTypes = map[string]string{
 func checkMediaType(s string) error {
 	for i := 0; i < len(s); i++ {
 		if s[i] < ' ' || s[i] > '~' {
-			return errors.New("it holds a control or non-ASCII character")
+			return say("it holds a control or non-ASCII character", "contient un caractère de contrôle ou non ASCII")
 		}
 	}
 	t, _, err := mime.ParseMediaType(s)
 	if err != nil || !strings.Contains(t, "/") {
-		return errors.New(`it does not read as type/subtype, such as "application/pdf"`)
+		return say(`it does not read as type/subtype, such as "application/pdf"`, `n'est pas de la forme type/sous-type, comme "application/pdf"`)
 	}
 	// RFC 2045 section 6.4: composite types cannot be encoded, and content is.
 	if strings.HasPrefix(t, "multipart/") {
-		return errors.New("a multipart cannot be attached; attach its parts, or the whole mail as message/rfc822")
+		return say("a multipart cannot be attached; attach its parts, or the whole mail as message/rfc822", "un multipart ne peut pas être joint ; joignez ses parties, ou le courriel entier en message/rfc822")
 	}
 	return nil
 }
