@@ -27,7 +27,10 @@ type memoryJob struct {
 	cursor  string
 	entries map[string]*Entry
 	twins   map[string][]string // content key to the item keys that have it, oldest first
+	origins map[epochOrigin]int // how many items of an epoch were matched with an item
 }
+
+type epochOrigin struct{ epoch, origin string }
 
 // NewMemoryLedger returns an empty ledger.
 func NewMemoryLedger() *MemoryLedger { return &MemoryLedger{} }
@@ -39,7 +42,7 @@ func (m *MemoryLedger) job(name string) *memoryJob {
 	}
 	j := m.jobs[name]
 	if j == nil {
-		j = &memoryJob{entries: map[string]*Entry{}, twins: map[string][]string{}}
+		j = &memoryJob{entries: map[string]*Entry{}, twins: map[string][]string{}, origins: map[epochOrigin]int{}}
 		m.jobs[name] = j
 	}
 	return j
@@ -177,6 +180,10 @@ func (l *memoryLease) Record(ctx context.Context, entries []Entry) error {
 				l.j.twins[e.Twin] = append(l.j.twins[e.Twin], e.Item.Key)
 			}
 		}
+		if old != nil {
+			l.j.origins[epochOrigin{old.Item.Epoch, old.Origin}]--
+		}
+		l.j.origins[epochOrigin{e.Item.Epoch, e.Origin}]++
 		l.j.entries[e.Item.Key] = e
 	}
 	return nil
@@ -206,24 +213,28 @@ func (l *memoryLease) Twin(ctx context.Context, epoch, twin string) (*Entry, err
 		return nil, err
 	}
 	defer end()
+	if twin == "" { // an item that was never read resembles nothing
+		return nil, nil
+	}
 	root := func(key string) string {
 		if e := l.j.entries[key]; e != nil && e.Origin != "" {
 			return e.Origin
 		}
 		return key
 	}
-	matched := map[string]bool{} // roots that an item of epoch stands for
+	matched := map[string]bool{} // mails that an item of epoch stands for already
 	for _, k := range l.j.twins[twin] {
-		if e := l.j.entries[k]; e.Item.Epoch == epoch && e.Origin != "" {
-			matched[e.Origin] = true
-			matched[root(e.Origin)] = true
+		for _, o := range []string{k, root(k)} {
+			if l.j.origins[epochOrigin{epoch, o}] > 0 {
+				matched[root(k)] = true
+			}
 		}
 	}
 	// Entries of several epochs may stand for one mail: the one that got furthest answers.
 	var best *Entry
 	for _, k := range l.j.twins[twin] {
 		e := l.j.entries[k]
-		if e.Item.Epoch == epoch || matched[k] || matched[root(k)] {
+		if e.Item.Epoch == epoch || matched[root(k)] {
 			continue
 		}
 		if best == nil || root(k) == root(best.Item.Key) && e.State.handedOver() && !best.State.handedOver() {
