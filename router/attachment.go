@@ -74,16 +74,24 @@ func (a Attachment) Length() (int64, error) {
 		return 0, err
 	}
 	defer rc.Close()
-	if f, ok := rc.(interface{ Stat() (fs.FileInfo, error) }); ok {
-		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
-			return st.Size(), nil
-		}
+	if n, ok := statSize(rc); ok {
+		return n, nil
 	}
 	n, err := io.Copy(io.Discard, rc)
 	if err != nil {
 		return 0, fmt.Errorf("read to the end: %w", err)
 	}
 	return n, nil
+}
+
+// statSize tells the size of what is a regular file.
+func statSize(r io.Reader) (int64, bool) {
+	if f, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+			return st.Size(), true
+		}
+	}
+	return 0, false
 }
 
 // Type returns MediaType, or what the extension of Name stands for, or
