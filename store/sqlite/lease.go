@@ -287,7 +287,7 @@ func (l *lease) Cursor(ctx context.Context) (cursor string, err error) {
 }
 
 func (l *lease) SaveCursor(ctx context.Context, cursor string) error {
-	return l.write(ctx, "save cursor", step.LedgerCursor, func(w *writer) error {
+	return l.write(ctx, "save cursor", "", func(w *writer) error {
 		_, err := w.conn.ExecContext(context.Background(), `UPDATE job SET cursor = ? WHERE id = ?`, cursor, l.job)
 		return err
 	})

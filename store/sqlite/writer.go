@@ -30,7 +30,7 @@ type writer struct {
 // write is one caller's work within a transaction.
 type write struct {
 	ctx  context.Context
-	name step.Name // the durable step that its commit is
+	name step.Name // the durable step that its commit is, "" for none
 	f    func(*writer) error
 	err  error
 	done chan struct{} // closed once err is final
@@ -183,7 +183,9 @@ func (w *writer) commit(group []*write) {
 		return
 	}
 	for _, g := range good {
-		step.Before(g.name)
+		if g.name != "" {
+			step.Before(g.name)
+		}
 	}
 	if _, err := w.conn.ExecContext(bg, "COMMIT"); err != nil {
 		w.conn.ExecContext(bg, "ROLLBACK")
@@ -191,7 +193,9 @@ func (w *writer) commit(group []*write) {
 		return
 	}
 	for _, g := range good {
-		step.After(g.name)
+		if g.name != "" {
+			step.After(g.name)
+		}
 	}
 	tell(good, nil)
 }
