@@ -1,11 +1,10 @@
-// Package mime takes a mail apart: lenient, bounded, without changing a byte.
-//
-// It reads the message where it lies (a spool in memory or on disk), records where
-// every part begins and ends, and decodes a part when it is opened, as often as it is
-// opened. What had to be mended is reported, never hidden.
 package mime
 
-import "io"
+import (
+	"fmt"
+	"io"
+	"iter"
+)
 
 // Options bound the parse. 0 means the default.
 type Options struct {
@@ -14,10 +13,39 @@ type Options struct {
 	Header int // bytes of one header block; default 1 MiB
 }
 
+// Bounds that no option moves.
+const (
+	maxLine     = 64 << 10 // bytes of one header line
+	maxFields   = 2000     // fields of one header block
+	maxBoundary = 2048     // bytes; RFC 2046 section 5.1.1 allows 70
+	maxParams   = 100      // parameters of one field
+)
+
+func (o *Options) orDefault() Options {
+	var v Options
+	if o != nil {
+		v = *o
+	}
+	if v.Depth <= 0 {
+		v.Depth = 50
+	}
+	if v.Parts <= 0 {
+		v.Parts = 1000
+	}
+	if v.Header <= 0 {
+		v.Header = 1 << 20
+	}
+	return v
+}
+
 // LimitError says which bound a message broke. The message is to be handed over whole.
 type LimitError struct {
-	What  string // "depth", "parts", "header"
+	What  string // "depth", "parts", "header", "header line", "header fields", "boundary", "parameters"
 	Limit int
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("mime: the mail exceeds the limit of %d for %s; take it whole", e.Limit, e.What)
 }
 
 // Role says what a part is for a reader of the mail.
@@ -37,43 +65,74 @@ type Message struct {
 	Repairs []string // of the structure: "last boundary missing", …
 }
 
-// Part is one node of a mail, in the order of the mail.
-type Part struct {
-	Header    Header
-	MediaType string            // lower case; "text/plain" when absent or unreadable
-	Params    map[string]string // of Content-Type, decoded
-	Name      string            // file name, decoded (RFC 2231, RFC 2047, raw 8-bit); "" when it has none
-	Role      Role
-	Depth     int
-	Children  []*Part
-	Repairs   []string // of its header and structure; those of its body are told by the reader
-
-	Start, End int64 // the body's bytes in the message, before transfer decoding
+// Parts goes through all parts in the order of the mail, those of attached mails included.
+func (m *Message) Parts() iter.Seq[*Part] {
+	return func(yield func(*Part) bool) { m.Root.each(yield) }
 }
 
-// Header is a header block. Methods look names up without regard to case.
-type Header struct{ fields []field }
+func (p *Part) each(yield func(*Part) bool) bool {
+	if !yield(p) {
+		return false
+	}
+	for _, c := range p.Children {
+		if !c.each(yield) {
+			return false
+		}
+	}
+	return true
+}
 
-type field struct{ name, value string }
+// Part is one node of a mail, in the order of the mail.
+type Part struct {
+	Header      Header
+	MediaType   string            // lower case; "text/plain" when absent or unreadable
+	Params      map[string]string // of Content-Type, decoded; keys in lower case; nil if none
+	Disposition string            // lower case: "attachment", "inline", …; "" when absent
+	Encoding    string            // of transfer: "base64", "quoted-printable", "uuencode"; "" for none
+	Name        string            // file name, decoded (RFC 2231, RFC 2047, raw 8-bit); "" when it has none
+	ContentID   string            // without its angle brackets
+	Role        Role
+	Depth       int // 0 for the root
+	Number      int // place in the mail, 1 for the root
+	Children    []*Part
+	Repairs     []string // of its header and structure; those of its body are told by the reader
+
+	// Start and End are the body's bytes before transfer decoding. They count in the
+	// message, or, below an attached mail that was itself transfer encoded, in that mail.
+	Start, End int64
+
+	src    *source
+	closed bool // a multipart whose last boundary was found
+}
+
+func (p *Part) repair(s string) {
+	for _, have := range p.Repairs {
+		if have == s {
+			return
+		}
+	}
+	p.Repairs = append(p.Repairs, s)
+}
 
 // Parse reads the structure of the message of size bytes in r. r must stay readable as
-// long as parts are opened. If r also has a method Bytes() []byte, the message is read
-// there without copying. Parse fails only with *LimitError and errors of r.
-func Parse(r io.ReaderAt, size int64, o *Options) (*Message, error) { panic("to come") }
+// long as parts are opened. If r also has a method Bytes() []byte that returns the whole
+// message, it is read there without copying. Parse fails only with *LimitError and
+// errors of r. With a *LimitError the Message is what was read so far; its Root is never
+// nil and often has its header.
+func Parse(r io.ReaderAt, size int64, o *Options) (*Message, error) {
+	n := 0
+	return parse(newSource(r, size), o.orDefault(), 0, &n)
+}
 
-// Get returns the first field's value, unfolded but not decoded; "" if absent.
-func (h Header) Get(name string) string { panic("to come") }
-
-// Text returns the first field's value with its RFC 2047 words decoded.
-func (h Header) Text(name string) string { panic("to come") }
-
-// Open gives the part's content after transfer decoding, from its beginning; of a
-// message/rfc822 part the attached mail as it is. It may be called any number of times,
-// also at once from several goroutines if r allows it.
-func (p *Part) Open() *Reader { panic("to come") }
-
-// Reader reads a part's content. Seek begins anew and skips where it must.
-type Reader struct{}
-
-// Repairs tells what had to be mended in what was read so far.
-func (r *Reader) Repairs() []string { panic("to come") }
+// parse reads the mail in src; depth and count go on from those of the mail around it.
+func parse(src *source, o Options, depth int, count *int) (*Message, error) {
+	m := &Message{}
+	w := walker{scanner: scanner{source: src}, limits: o, count: count, msg: m}
+	defer w.release()
+	m.Root = &Part{MediaType: "text/plain", Role: RoleBody, Depth: depth, src: src}
+	_, err := w.entity(m.Root, nil, 0, depth)
+	if err == nil {
+		w.roles(m.Root, nil, 0)
+	}
+	return m, err
+}
