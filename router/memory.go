@@ -3,7 +3,8 @@ package router
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/vaguemestre/vaguemestre"
@@ -16,7 +17,7 @@ import (
 type MemoryStore struct {
 	mu    sync.Mutex
 	ring  *settings.Keyring
-	saved []byte // JSON, so that nothing is shared with callers
+	saved *Saved // a copy that no caller has
 }
 
 var _ Store = (*MemoryStore)(nil)
@@ -28,14 +29,10 @@ func (s *MemoryStore) LoadRouter(ctx context.Context) (*Saved, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := &Saved{}
 	if s.saved == nil {
-		return out, nil
+		return &Saved{}, nil
 	}
-	if err := json.Unmarshal(s.saved, out); err != nil {
-		return nil, &vaguemestre.Error{Op: "memory store: load router", Class: vaguemestre.ClassSink, Err: err}
-	}
-	return out, nil
+	return s.saved.clone(), nil
 }
 
 // SaveRouter keeps a copy of v.
@@ -43,13 +40,9 @@ func (s *MemoryStore) SaveRouter(ctx context.Context, v *Saved) error {
 	if err := ctx.Err(); err != nil {
 		return &vaguemestre.Error{Op: "memory store: save router", Class: vaguemestre.ClassCanceled, Err: err}
 	}
-	data, err := json.Marshal(v)
-	if err != nil {
-		return &vaguemestre.Error{Op: "memory store: save router", Class: vaguemestre.ClassSink, Err: err}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.saved = data
+	s.saved = v.clone()
 	return nil
 }
 
@@ -84,4 +77,17 @@ func (s *MemoryStore) keyring() (*settings.Keyring, error) {
 		s.ring, err = settings.NewKeyring(key)
 	}
 	return s.ring, err
+}
+
+// clone shares nothing with s.
+func (s *Saved) clone() *Saved {
+	out := &Saved{Connectors: slices.Clone(s.Connectors), Services: maps.Clone(s.Services)}
+	for i := range out.Connectors {
+		out.Connectors[i].Settings = slices.Clone(out.Connectors[i].Settings)
+	}
+	for name, ss := range out.Services {
+		ss.Instances = maps.Clone(ss.Instances)
+		out.Services[name] = ss
+	}
+	return out
 }
