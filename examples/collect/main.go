@@ -1,0 +1,306 @@
+// Collect runs the jobs of a configuration file: it brings what waits at their
+// sources, filters it and hands it to their sinks, once.
+//
+//	go run ./examples/collect -config FILE [-once] [-dry-run] [-explain ITEM] [-json]
+//
+// Without -once it goes on at each job's "every" until Ctrl-C. It ends with 0 when all
+// went well, with 1 after a failure and with 2 when the call or the file is wrong.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/cold"
+	"github.com/vaguemestre/vaguemestre/examples/internal/config"
+	"github.com/vaguemestre/vaguemestre/store/sqlite"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+type options struct {
+	file         string
+	once, dryRun bool
+	explain      string
+	json         bool
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var o options
+	fs := flag.NewFlagSet("collect", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.file, "config", "", "configuration `FILE` (JSON)")
+	fs.BoolVar(&o.once, "once", false, "make one pass over every job and end")
+	fs.BoolVar(&o.dryRun, "dry-run", false, "show what a pass would do; change nothing")
+	fs.StringVar(&o.explain, "explain", "", "tell what the ledger knows of `ITEM` (a key as -json prints it)")
+	fs.BoolVar(&o.json, "json", false, "print one JSON object per line")
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	if o.file == "" || fs.NArg() > 0 {
+		fmt.Fprintln(stderr, "collect: give the configuration file: -config FILE")
+		return 2
+	}
+	f, err := config.Load(o.file)
+	if err != nil {
+		fmt.Fprintln(stderr, config.Sentence(err))
+		return 2
+	}
+	jobs, err := f.Cold()
+	if err == nil && len(jobs) == 0 {
+		err = errors.New("configuration: no jobs: add one under \"jobs\"")
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, config.Sentence(err))
+		return 2
+	}
+	// an item is explained and tried without making a store of what may be a wrong path
+	var st *sqlite.Store
+	if _, missing := os.Stat(f.StorePath()); missing == nil || !(o.dryRun || o.explain != "") {
+		if st, err = sqlite.Open(ctx, f.StorePath(), nil); err != nil {
+			fmt.Fprintln(stderr, config.Sentence(err))
+			return 1
+		}
+		defer st.Close()
+	}
+	out := &printer{out: stdout, json: o.json, dry: o.dryRun}
+	for i, j := range jobs {
+		if st != nil {
+			j.Ledger = st.Ledger()
+		}
+		j.OnDecision = out.decided
+		if !o.json {
+			j.OnEvent = (&progress{w: stderr}).event
+		}
+		jobs[i] = j
+	}
+	switch {
+	case o.explain != "":
+		return explain(ctx, jobs, o.explain, out, stderr)
+	case o.dryRun:
+		return passes(jobs, out, stderr, func(j *cold.Job) (cold.Summary, error) {
+			all, err := j.DryRun(ctx)
+			return count(all), err
+		})
+	case o.once:
+		return passes(jobs, out, stderr, func(j *cold.Job) (cold.Summary, error) { return j.Run(ctx) })
+	}
+	return loop(ctx, f, jobs, out, stderr)
+}
+
+// passes runs every job once and prints what they did together.
+func passes(jobs []*cold.Job, out *printer, stderr io.Writer, run func(*cold.Job) (cold.Summary, error)) int {
+	code := 0
+	var total cold.Summary
+	for _, j := range jobs {
+		s, err := run(j)
+		add(&total, s)
+		if err != nil {
+			fmt.Fprintf(stderr, "job %s: %s\n", j.Name, config.Sentence(err))
+			code = 1
+		}
+	}
+	out.summary(total)
+	return code
+}
+
+// loop runs every job at its own rhythm until ctx ends.
+func loop(ctx context.Context, f *config.File, jobs []*cold.Job, out *printer, stderr io.Writer) int {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var total cold.Summary
+	for i, j := range jobs {
+		wg.Go(func() {
+			for {
+				s, err := j.Run(ctx)
+				mu.Lock()
+				add(&total, s)
+				if err != nil && ctx.Err() == nil {
+					fmt.Fprintf(stderr, "job %s: %s; next try in %s\n", j.Name, config.Sentence(err), f.Jobs[i].Every)
+				} else if err == nil && s != (cold.Summary{}) && !out.json {
+					fmt.Fprintf(stderr, "job %s: %s\n", j.Name, words(s))
+				}
+				mu.Unlock()
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(f.Jobs[i].Every):
+				}
+			}
+		})
+	}
+	wg.Wait()
+	out.summary(total)
+	return 0
+}
+
+// explain prints all that the ledger knows of one item.
+func explain(ctx context.Context, jobs []*cold.Job, key string, out *printer, stderr io.Writer) int {
+	for _, j := range jobs {
+		if j.Ledger == nil {
+			break
+		}
+		e, err := j.Ledger.Explain(ctx, j.Name, key)
+		if err != nil {
+			fmt.Fprintln(stderr, config.Sentence(err))
+			return 1
+		}
+		if e != nil {
+			out.explain(j.Name, e)
+			return 0
+		}
+	}
+	fmt.Fprintf(stderr, "explain: no job knows the item %q; -json prints the keys of items\n", key)
+	return 1
+}
+
+func count(all []cold.Decided) cold.Summary {
+	var s cold.Summary
+	items := map[string]bool{}
+	for _, d := range all {
+		if !items[d.Item] {
+			items[d.Item] = true
+			s.Items++
+		}
+		switch d.Decision {
+		case cold.Accepted, cold.Delivered:
+			s.Delivered++
+			s.Bytes += d.Size
+		case cold.Refused:
+			s.Refused++
+		case cold.Held:
+			s.Held++
+		}
+	}
+	return s
+}
+
+func add(t *cold.Summary, s cold.Summary) {
+	t.Items += s.Items
+	t.Delivered += s.Delivered
+	t.Refused += s.Refused
+	t.Held += s.Held
+	t.Quarantined += s.Quarantined
+	t.Bytes += s.Bytes
+}
+
+func words(s cold.Summary) string {
+	return fmt.Sprintf("%d mails read: %d documents delivered (%d bytes), %d refused, %d held, %d quarantined",
+		s.Items, s.Delivered, s.Bytes, s.Refused, s.Held, s.Quarantined)
+}
+
+// printer writes results to standard output, for people or as JSON lines.
+type printer struct {
+	mu   sync.Mutex
+	out  io.Writer
+	json bool
+	dry  bool // decisions are what a real pass would come to
+}
+
+func (p *printer) line(v any) {
+	b, err := json.Marshal(v)
+	if err == nil {
+		fmt.Fprintf(p.out, "%s\n", b)
+	}
+}
+
+func (p *printer) decided(d cold.Decided) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d.Decision == cold.Accepted {
+		d.Decision = cold.Delivered
+	}
+	if p.json {
+		p.line(struct {
+			Job      string        `json:"job"`
+			Item     string        `json:"item"`
+			Document string        `json:"document"`
+			Name     string        `json:"name"`
+			Size     int64         `json:"size"`
+			SHA256   string        `json:"sha256"`
+			Decision cold.Decision `json:"decision"`
+			Reason   string        `json:"reason"`
+			DryRun   bool          `json:"dry_run,omitempty"`
+		}{d.Job, d.Item, d.Key, d.Name, d.Size, d.SHA256, d.Decision, d.Reason, p.dry})
+		return
+	}
+	would := ""
+	if p.dry {
+		would = "would be "
+	}
+	fmt.Fprintf(p.out, "%s%-11s %9d  %q  %s\n", would, d.Decision, d.Size, d.Name, d.Reason)
+}
+
+func (p *printer) summary(s cold.Summary) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.json {
+		p.line(map[string]cold.Summary{"summary": s})
+		return
+	}
+	fmt.Fprintln(p.out, words(s))
+}
+
+func (p *printer) explain(job string, e *cold.Entry) {
+	if p.json {
+		docs := e.Docs
+		if docs == nil {
+			docs = []cold.Entered{}
+		}
+		p.line(map[string]any{"job": job, "item": e.Item.Key, "state": e.State, "reason": e.Reason, "attempts": e.Attempts,
+			"after": e.Action, "receipt": e.Receipt, "documents": docs})
+		return
+	}
+	fmt.Fprintf(p.out, "item     %s\njob      %s\nstate    %s\n", e.Item.Key, job, e.State)
+	if e.Reason != "" {
+		fmt.Fprintf(p.out, "reason   %s\n", e.Reason)
+	}
+	if e.Attempts > 0 {
+		fmt.Fprintf(p.out, "attempts %d\n", e.Attempts)
+	}
+	if e.Action.Do != "" {
+		fmt.Fprintf(p.out, "after    %s %s: %s\n", e.Action.Do, e.Action.Target, e.Receipt)
+	}
+	for _, d := range e.Docs {
+		fmt.Fprintf(p.out, "  %-11s %9d  %q\n              %s\n", d.Decision, d.Size, d.Name, d.Reason)
+		for _, r := range d.Repairs {
+			fmt.Fprintf(p.out, "              mended: %s\n", r)
+		}
+	}
+}
+
+// progress tells people that something goes on, at most twice a second.
+type progress struct {
+	w    io.Writer
+	last time.Time
+}
+
+func (p *progress) event(e cold.Event) {
+	switch {
+	case e.Step == "error" && vaguemestre.ClassOf(e.Err) != vaguemestre.ClassCanceled && e.Item != "":
+		fmt.Fprintf(p.w, "job %s: %s: %s\n", e.Job, e.Item, config.Sentence(e.Err))
+	case e.Step == "connect":
+		fmt.Fprintf(p.w, "job %s: connecting\n", e.Job)
+	case (e.Step == "open" || e.Step == "put") && e.Time.Sub(p.last) > 500*time.Millisecond:
+		p.last = e.Time
+		fmt.Fprintf(p.w, "job %s: %d of %d\n", e.Job, e.N, e.Total)
+	}
+}

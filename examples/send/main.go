@@ -1,0 +1,138 @@
+// Send sends one mail through the connectors of a configuration file.
+//
+//	go run ./examples/send -config FILE -from A -to B[,C] -subject S [-text T] [-html H] \
+//	    [-attach F]… [-instance I] [-connector C] [-json]
+//
+// It ends with 0 when every recipient was accepted, with 1 after a failure and with 2
+// when the call or the file is wrong.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/examples/internal/config"
+	"github.com/vaguemestre/vaguemestre/router"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var file, to, cc, bcc string
+	var asJSON bool
+	var m router.Message
+	var o router.SendOptions
+	fs := flag.NewFlagSet("send", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&file, "config", "", "configuration `FILE` (JSON)")
+	fs.StringVar(&m.From, "from", "", "sender; without it the connector's own")
+	fs.StringVar(&to, "to", "", "recipients, with commas between them")
+	fs.StringVar(&cc, "cc", "", "recipients of a copy")
+	fs.StringVar(&bcc, "bcc", "", "recipients of a copy that nobody sees")
+	fs.StringVar(&m.Subject, "subject", "", "subject")
+	fs.StringVar(&m.Text, "text", "", "text of the mail")
+	fs.StringVar(&m.HTML, "html", "", "text of the mail in HTML")
+	fs.Func("attach", "attach the file `F`; may be given several times", func(path string) error {
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+		m.Attachments = append(m.Attachments, router.File(path))
+		return nil
+	})
+	fs.StringVar(&o.Instance, "instance", "", "instance of the mail service")
+	fs.StringVar(&o.Connector, "connector", "", "connector, instead of the instance's or the default")
+	fs.BoolVar(&asJSON, "json", false, "print the receipt as JSON")
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	if file == "" || to == "" && cc == "" && bcc == "" || fs.NArg() > 0 {
+		fmt.Fprintln(stderr, "send: give at least -config FILE and -to ADDRESS")
+		return 2
+	}
+	m.To, m.Cc, m.Bcc = split(to), split(cc), split(bcc)
+	if err := m.Check(); err != nil {
+		fmt.Fprintln(stderr, config.Sentence(err))
+		return 2
+	}
+	f, err := config.Load(file)
+	if err != nil {
+		fmt.Fprintln(stderr, config.Sentence(err))
+		return 2
+	}
+	rt, err := f.Router()
+	if err != nil {
+		fmt.Fprintln(stderr, config.Sentence(err))
+		return 2
+	}
+	defer rt.Close()
+
+	receipt, err := router.Mail{Router: rt}.Send(ctx, &m, &o)
+	if receipt != nil {
+		print(stdout, receipt, asJSON)
+	}
+	switch {
+	case err != nil && receipt == nil && vaguemestre.ClassOf(err) == vaguemestre.ClassConfig:
+		fmt.Fprintln(stderr, config.Sentence(err))
+		return 2
+	case err != nil:
+		fmt.Fprintln(stderr, config.Sentence(err))
+		return 1
+	}
+	for _, r := range receipt.Recipients {
+		if r.State != router.Accepted {
+			fmt.Fprintf(stderr, "send: %s is %s: %s %s\n", r.Address, r.State, r.Code, r.Text)
+			return 1
+		}
+	}
+	return 0
+}
+
+func print(w io.Writer, r *router.Receipt, asJSON bool) {
+	if asJSON {
+		if b, err := json.Marshal(r); err == nil {
+			fmt.Fprintf(w, "%s\n", b)
+		}
+		return
+	}
+	fmt.Fprintf(w, "%s through %s (%s), Message-ID %s\n", r.State, r.Connector, r.Reason, r.MessageID)
+	for _, one := range r.Recipients {
+		fmt.Fprintf(w, "  %-9s %s  %s %s\n", one.State, one.Address, one.Code, one.Text)
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "  note: %s\n", n)
+	}
+}
+
+// split cuts a list of addresses at its commas, but not at those inside quotes.
+func split(s string) []string {
+	var out []string
+	quoted := false
+	for _, p := range strings.FieldsFunc(s, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return r == ',' && !quoted
+	}) {
+		if p = strings.TrimSpace(p); p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
