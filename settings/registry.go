@@ -18,6 +18,16 @@ type Instance struct {
 	Settings json.RawMessage `json:"settings,omitempty" key:"settings"`       // an object; absent is {}
 }
 
+// Labels are the texts of an instance as part of other settings.
+func (Instance) Labels() map[string]Label {
+	return map[string]Label{
+		"name":     {Name: Text{"Name", "Nom"}},
+		"kind":     {Name: Text{"Kind", "Type"}},
+		"version":  {Name: Text{"Version", "Version"}},
+		"settings": {Name: Text{"Settings", "Paramètres"}},
+	}
+}
+
 // Kind describes one kind of instance to a [Registry].
 type Kind[T any] struct {
 	Name       string      // stable, as written in files: "smtp"

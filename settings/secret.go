@@ -10,12 +10,14 @@ import (
 // mask is what is shown in place of a secret.
 const mask = "•••"
 
-// Secret is a password, key or token. Through fmt (all verbs), slog, JSON and every
-// encoder that knows encoding.TextMarshaler it prints as •••, or as nothing when it is
-// empty. [Secret.Reveal] gives the secret itself and [Encode] alone stores it, sealed.
+// Secret is a password, key or token. Through fmt, slog, JSON and every encoder that
+// knows encoding.TextMarshaler it prints as •••, or as nothing when it is empty.
+// [Secret.Reveal] gives the secret itself and [Encode] alone stores it, sealed.
 //
-// Keep it in exported fields: package fmt cannot call the methods of an unexported one
-// and prints the plain text. The same is true of the verb %p, which go vet refuses.
+// Package fmt asks a value how to print itself only where it can, so three things are
+// left to the caller: keep a Secret in exported fields; print structs that hold one
+// with %v, since a verb that does not go with a pointer (%s of a []*T, %p) makes fmt
+// print what it points to without asking; and do not use a Secret as the key of a map.
 type Secret string
 
 // Reveal returns the secret itself.

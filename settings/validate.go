@@ -95,7 +95,7 @@ func (f *field) checkNode(n *node, v reflect.Value, path string) Issues {
 	case shapeText:
 		return f.checkText(n, v.String(), path)
 	case shapeSecret:
-		if n == f.node && v.Len() > 0 && !f.within(float64(utf8.RuneCountInString(v.String()))) {
+		if n == f.node && !f.within(float64(utf8.RuneCountInString(v.String()))) {
 			return Issues{issueRange(path, "the length ", "la longueur ", f.min, f.max)}
 		}
 	case shapeInt:
