@@ -142,8 +142,7 @@ func (x *extractor) mail(f *found, s *spool) error {
 	if x.take.EML {
 		f.docs = append(f.docs, foundDoc{doc: whole, kinds: []string{"eml"}})
 	}
-	n := 0
-	x.parts(f, m.Root, []string{f.item.Key}, []string{"mail"}, fields, m.Repairs, &n)
+	x.parts(f, m.Root, []string{f.item.Key}, []string{"mail"}, fields, m.Repairs)
 	return nil
 }
 
@@ -159,16 +158,14 @@ func parseMail(r io.ReaderAt, size int64, o *mime.Options) (m *mime.Message, err
 }
 
 // parts walks the tree of a mail in its order and notes every leaf.
-func (x *extractor) parts(f *found, p *mime.Part, where, kinds []string, fields map[string]string, repairs []string, n *int) {
+func (x *extractor) parts(f *found, p *mime.Part, where, kinds []string, fields map[string]string, repairs []string) {
 	if p.Role == mime.RoleContainer {
 		for _, c := range p.Children {
-			x.parts(f, c, where, kinds, fields, repairs, n)
+			x.parts(f, c, where, kinds, fields, repairs)
 		}
 		return
 	}
-	*n++
-	subject := fields["subject"]
-	d := Document{Name: p.FileName(subject, *n), MediaType: p.MediaType, Size: -1, Path: where, Fields: fields}
+	d := Document{Name: p.FileName(fields["subject"]), MediaType: p.MediaType, Size: -1, Path: where, Fields: fields}
 	if len(repairs)+len(p.Repairs) > 0 {
 		d.Repairs = append(append([]string(nil), repairs...), p.Repairs...)
 	}
@@ -202,7 +199,7 @@ func (x *extractor) parts(f *found, p *mime.Part, where, kinds []string, fields 
 	if p.Role == mime.RoleMessage && (x.take.Nested == NestedExpand || x.take.Nested == NestedBoth) {
 		inner := append(append([]string(nil), where...), "message/rfc822:"+d.Name)
 		for _, c := range p.Children {
-			x.parts(f, c, inner, append(append([]string(nil), kinds...), "message/rfc822"), mailFields(c.Header), p.Repairs, n)
+			x.parts(f, c, inner, append(append([]string(nil), kinds...), "message/rfc822"), mailFields(c.Header), p.Repairs)
 		}
 	}
 }
@@ -251,7 +248,12 @@ func (x *extractor) measure(d *Document) error {
 	}
 	defer r.Close()
 	x.sum.Reset()
-	n, err := io.CopyBuffer(onlyWriter{x.sum}, onlyReader{r}, x.buf)
+	var n int64
+	if w, ok := r.(io.WriterTo); ok {
+		n, err = w.WriteTo(x.sum)
+	} else {
+		n, err = io.CopyBuffer(onlyWriter{x.sum}, onlyReader{r}, x.buf)
+	}
 	if err != nil {
 		return err
 	}
