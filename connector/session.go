@@ -1,0 +1,348 @@
+package connector
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/internal/sasl"
+	"github.com/vaguemestre/vaguemestre/internal/transport"
+)
+
+// session is one connection that has been greeted, encrypted and logged in as asked.
+// One goroutine owns it.
+type session struct {
+	conn *transport.Conn
+	in   replies
+	w    *wire             // for the content; its buffer is reused
+	ext  map[string]string // what EHLO offered: keyword in upper case, parameters as they were
+
+	timeout time.Duration // for one answer
+	dotWait time.Duration // for the answer to the final dot
+	hide    []string      // what no text from the server may repeat
+
+	born, used time.Time
+	sent       int  // transactions begun
+	dead       bool // not to be used again
+}
+
+func newSession(c *transport.Conn, s *SMTP) *session {
+	now := time.Now()
+	x := &session{conn: c, timeout: s.timeout(), dotWait: s.dotWait(), born: now, used: now, w: &wire{dst: c}}
+	x.in.src = c
+	if pw := s.secret(); pw != "" {
+		for _, t := range [...]string{pw, "\x00" + s.Account + "\x00" + pw} {
+			x.hide = append(x.hide, t, base64.StdEncoding.EncodeToString([]byte(t)))
+		}
+	}
+	return x
+}
+
+// open connects and prepares a session. The errors are *vaguemestre.Error.
+func (s *SMTP) open(ctx context.Context) (*session, error) {
+	c, err := transport.Dial(ctx, s.target())
+	if err != nil {
+		return nil, s.connectError(err)
+	}
+	x := newSession(c, s)
+	defer c.Bind(ctx)()
+	if err := x.prepare(ctx, s, nil); err != nil {
+		x.drop()
+		return nil, err
+	}
+	return x, nil
+}
+
+func (s *SMTP) connectError(err error) error {
+	var e *vaguemestre.Error
+	if errors.As(err, &e) {
+		return &vaguemestre.Error{Op: "smtp: connect", Class: e.Class, Code: e.Code, Err: e.Err}
+	}
+	return &vaguemestre.Error{Op: "smtp: connect", Class: source, Err: err}
+}
+
+// teller is told each stage of a preparation that ended well, for Check.
+type teller func(at stage, detail string)
+
+// prepare leads from the TCP (or TLS) connection to one that takes MAIL.
+func (x *session) prepare(ctx context.Context, s *SMTP, tell teller) error {
+	if tell == nil {
+		tell = func(stage, string) {}
+	}
+	p, err := x.reply()
+	if err != nil {
+		return broken(ctx, atGreeting, err)
+	}
+	if p.code/100 != 2 {
+		return explain(atGreeting, p)
+	}
+	tell(atGreeting, p.words())
+	if err := x.hello(ctx); err != nil {
+		return err
+	}
+	tell(atHello, x.offers())
+	if s.mode() == TLSStartTLS {
+		if err := x.startTLS(ctx, s); err != nil {
+			return err
+		}
+		tell(atStartTLS, tlsDetail(x.conn))
+		if err := x.hello(ctx); err != nil {
+			return err
+		}
+	}
+	if s.Account == "" {
+		return nil
+	}
+	name, err := x.login(ctx, s)
+	if err != nil {
+		return err
+	}
+	tell(atAuth, name)
+	return nil
+}
+
+// hello: RFC 5321 section 4.1.1.1. What an earlier EHLO offered is forgotten.
+func (x *session) hello(ctx context.Context) error {
+	x.ext = map[string]string{}
+	p, err := x.ask("EHLO " + x.name())
+	if err == nil && (p.code == 500 || p.code == 502 || p.code == 504) {
+		p, err = x.ask("HELO " + x.name()) // RFC 5321 section 3.2
+		if err == nil && p.code == 250 {
+			return nil
+		}
+	}
+	if err != nil {
+		return broken(ctx, atHello, err)
+	}
+	if p.code != 250 {
+		return explain(atHello, p)
+	}
+	for _, l := range p.lines[1:] {
+		k, v, _ := strings.Cut(strings.TrimSpace(l), " ")
+		k = strings.ToUpper(k)
+		// QUIRK: old servers write "AUTH=LOGIN PLAIN" besides or instead.
+		if m, ok := strings.CutPrefix(k, "AUTH="); ok {
+			x.ext["AUTH"] = strings.TrimSpace(x.ext["AUTH"] + " " + m + " " + v)
+			continue
+		}
+		if k == "AUTH" {
+			v = strings.TrimSpace(x.ext["AUTH"] + " " + v)
+		}
+		if k != "" {
+			x.ext[k] = v
+		}
+	}
+	return nil
+}
+
+// name is what EHLO says: the address literal of our end (RFC 5321 section 4.1.3), which
+// tells nobody the name of the machine.
+func (x *session) name() string {
+	a, ok := x.conn.LocalAddr().(*net.TCPAddr)
+	if !ok || a.IP == nil {
+		return "[127.0.0.1]"
+	}
+	if v4 := a.IP.To4(); v4 != nil {
+		return "[" + v4.String() + "]"
+	}
+	return "[IPv6:" + a.IP.String() + "]"
+}
+
+// offers lists what the server can, for people.
+func (x *session) offers() string {
+	var out []string
+	for _, k := range [...]string{"SIZE", "PIPELINING", "8BITMIME", "SMTPUTF8", "STARTTLS", "AUTH", "DSN", "ENHANCEDSTATUSCODES", "CHUNKING"} {
+		if v, ok := x.ext[k]; ok {
+			out = append(out, strings.TrimSpace(k+" "+clean(v, 100)))
+		}
+	}
+	if len(out) == 0 {
+		return "no extensions"
+	}
+	return strings.Join(out, ", ")
+}
+
+// startTLS: RFC 3207. There is no way on without it.
+func (x *session) startTLS(ctx context.Context, s *SMTP) error {
+	if _, ok := x.ext["STARTTLS"]; !ok {
+		return &vaguemestre.Error{Op: atStartTLS.op(), Class: config,
+			Err: errors.New("the server does not offer STARTTLS, or somebody in between hides it: set tls to implicit, or check port")}
+	}
+	p, err := x.ask("STARTTLS")
+	if err != nil {
+		return broken(ctx, atStartTLS, err)
+	}
+	if p.code != 220 {
+		return explain(atStartTLS, p)
+	}
+	// RFC 3207 section 4.2 and the command injections found since (CVE-2011-0411 and its
+	// kin): nothing that was sent in clear counts after this.
+	if x.in.pending() {
+		return &vaguemestre.Error{Op: atStartTLS.op(), Class: config, Err: errInjected}
+	}
+	x.conn.SetEnd(time.Time{})
+	if err := x.conn.Upgrade(ctx, s.target()); err != nil {
+		return broken(ctx, atStartTLS, err)
+	}
+	return nil
+}
+
+func tlsDetail(c *transport.Conn) string {
+	st := c.State()
+	if len(st.PeerCertificates) == 0 {
+		return "encrypted"
+	}
+	return "encrypted, certificate until " + st.PeerCertificates[0].NotAfter.UTC().Format("2006-01-02")
+}
+
+// login: RFC 4954. It returns the mechanism's name.
+func (x *session) login(ctx context.Context, s *SMTP) (string, error) {
+	fail := func(class vaguemestre.Class, err error) error {
+		if ctx.Err() != nil {
+			return canceled(atAuth.op(), ctx.Err())
+		}
+		return &vaguemestre.Error{Op: atAuth.op(), Class: class, Err: errors.New(x.mask(err.Error()))}
+	}
+	offered := strings.Fields(strings.ToUpper(x.ext["AUTH"]))
+	client, name, err := sasl.Choose(s.Auth, offered, x.conn.Secure(), s.AllowInsecureAuth, s.credentials())
+	if err != nil {
+		var e *vaguemestre.Error
+		if errors.As(err, &e) {
+			return "", fail(e.Class, e.Err)
+		}
+		return "", fail(config, err)
+	}
+	_, ir, err := client.Start()
+	if err != nil {
+		return "", fail(auth, err)
+	}
+	line := "AUTH " + name
+	first := ir != nil
+	if first {
+		enc := base64.StdEncoding.EncodeToString(ir)
+		if enc == "" {
+			enc = "="
+		}
+		// RFC 4954 section 4: a command line holds 512 bytes; a longer answer waits.
+		if len(line)+1+len(enc)+2 <= 512 {
+			line, first = line+" "+enc, false
+		}
+	}
+	for range 10 {
+		p, err := x.ask(line)
+		if err != nil {
+			return "", broken(ctx, atAuth, err)
+		}
+		if p.code == 235 {
+			if err := sasl.Verify(client); err != nil {
+				return "", fail(auth, err)
+			}
+			return name, nil
+		}
+		if p.code != 334 {
+			if p.code/100 < 4 {
+				return "", broken(ctx, atAuth, errGarbage)
+			}
+			e := explain(atAuth, p)
+			if why := sasl.Problem(client); why != "" {
+				e.Err = fmt.Errorf("%w (it adds %q)", e.Err, x.mask(clean(why, 200)))
+			}
+			return "", e
+		}
+		var answer []byte
+		if first {
+			answer, first = ir, false
+		} else {
+			challenge, derr := base64.StdEncoding.DecodeString(strings.TrimSpace(strings.Join(p.lines, "")))
+			if derr == nil {
+				answer, derr = client.Next(challenge)
+			} else {
+				derr = errors.New("the server's challenge is not base64")
+			}
+			if derr != nil {
+				_, _ = x.ask("*") // RFC 4954 section 4 cancels so; the answer says nothing new
+				return "", fail(auth, derr)
+			}
+		}
+		line = base64.StdEncoding.EncodeToString(answer)
+	}
+	return "", fail(source, errors.New("the server's login has no end"))
+}
+
+// ask sends one command and waits for its answer.
+func (x *session) ask(line string) (reply, error) {
+	if err := x.write([]byte(line + "\r\n")); err != nil {
+		return reply{}, err
+	}
+	return x.reply()
+}
+
+func (x *session) write(p []byte) error {
+	x.conn.SetSilence(x.timeout)
+	x.conn.SetEnd(time.Time{})
+	_, err := x.conn.Write(p)
+	if err != nil {
+		x.dead = true
+	}
+	return err
+}
+
+// reply waits for one answer, no longer than the timeout, however slowly it drips.
+func (x *session) reply() (reply, error) { return x.replyWithin(x.timeout) }
+
+func (x *session) replyWithin(d time.Duration) (reply, error) {
+	x.conn.SetSilence(d)
+	x.conn.SetEnd(time.Now().Add(d))
+	p, err := x.in.read()
+	if err != nil || p.code == 421 { // RFC 5321 section 3.8: the server is about to close
+		x.dead = true
+	}
+	for i, l := range p.lines {
+		p.lines[i] = x.mask(l)
+	}
+	return p, err
+}
+
+// mask takes our secrets out of what a server repeats.
+func (x *session) mask(s string) string {
+	for _, h := range x.hide {
+		if len(h) > 2 && strings.Contains(s, h) {
+			s = strings.ReplaceAll(s, h, "•••")
+		}
+	}
+	return s
+}
+
+// maxSize is what the server takes, 0 if it names no limit (RFC 1870 section 4).
+func (x *session) maxSize() int64 {
+	n, err := strconv.ParseInt(strings.TrimSpace(x.ext["SIZE"]), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+func (x *session) has(ext string) bool { _, ok := x.ext[ext]; return ok }
+
+// drop closes the connection at once.
+func (x *session) drop() {
+	x.dead = true
+	_ = x.conn.Drop()
+}
+
+// quit says QUIT and closes without waiting for the answer, which could change nothing.
+func (x *session) quit() {
+	if !x.dead {
+		x.conn.SetSilence(time.Second)
+		x.conn.SetEnd(time.Now().Add(time.Second))
+		_, _ = x.conn.Write([]byte("QUIT\r\n"))
+	}
+	x.dead = true
+	_ = x.conn.Close()
+}
