@@ -243,12 +243,13 @@ func (h *headerScan) run() error {
 		switch nameEnd, colon := fieldName(line); {
 		case line[0] == ' ' || line[0] == '\t':
 			if len(bytes.Trim(line, " \t")) == 0 {
-				// QUIRK: a line of blanks instead of the empty one, unless fields follow.
+				// QUIRK: a line of blanks instead of the empty one, unless the header goes
+				// on below; RFC 5322 section 4.2 lets an old fold be blank.
 				ok, err := h.fieldAt(next)
 				if err != nil {
 					return err
 				}
-				if !ok {
+				if !ok && (next >= len(h.v) || h.v[next] != ' ' && h.v[next] != '\t') {
 					h.p.repair("blanks on the line between header and body")
 					h.end = next
 					return nil
@@ -301,13 +302,18 @@ func (h *headerScan) skipTop() (int, error) {
 		return 0, nil
 	}
 	i := 0
+	if bytes.HasPrefix(h.v, []byte("\xef\xbb\xbf")) { // QUIRK: a mail that went through an editor
+		h.p.repair("byte order mark above the header left out")
+		i = 3
+	}
+	bom := i
 	for i < len(h.v) && (h.v[i] == '\r' || h.v[i] == '\n') && i < maxLine {
 		i++
 	}
-	if i > 0 {
+	if i > bom {
 		// QUIRK: empty lines above the header, from careless forwarders.
 		if ok, err := h.fieldAt(i); err != nil || !ok && !bytes.HasPrefix(h.v[i:], []byte("From ")) {
-			return 0, err
+			return bom, err
 		}
 		h.p.repair("empty lines above the header left out")
 	}
@@ -399,7 +405,7 @@ func fieldName(line []byte) (end, colon int) {
 				}
 			}
 			return 0, -1
-		case c < 33 || c > 126:
+		case c < 33 || c == 127: // QUIRK: 8-bit letters occur
 			return 0, -1
 		}
 	}

@@ -127,9 +127,9 @@ func (w *walker) children(p *Part, boundary string, depth int) (hit, error) {
 			p.closed = true
 			if again {
 				w.stack = w.stack[:level]
-				return w.scan(h.next)
+				return w.scanFrom(h.next, p.Start)
 			}
-			h, err = w.scan(h.next) // the epilogue
+			h, err = w.scanFrom(h.next, p.Start) // the epilogue
 			if err == nil && h.level == level && !h.close {
 				var yes bool
 				if yes, err = w.looksLikePart(h.next); !yes {
@@ -198,8 +198,10 @@ func (w *walker) attached(p *Part, depth int) (hit, error) {
 const longestDelimiter = maxBoundary + 1024 // with the white space behind it
 
 // scan goes from the line that begins at off to the next delimiter in the stack.
-func (w *walker) scan(off int64) (hit, error) {
-	low := off
+func (w *walker) scan(off int64) (hit, error) { return w.scanFrom(off, off) }
+
+// scanFrom is scan with the place before which no line end is the delimiter's.
+func (w *walker) scanFrom(off, low int64) (hit, error) {
 	if len(w.stack) == 0 {
 		return hit{-1, false, w.size, w.size}, nil
 	}
@@ -265,6 +267,7 @@ func (w *walker) match(v []byte) (level int, closes bool, n int) {
 	if n < 0 {
 		return -1, false, 0
 	}
+	loose := -1 // RFC 2046 section 5.1.1: what stands behind a boundary on its line is ignored
 	for l := len(w.stack) - 1; l >= 0; l-- {
 		d := w.stack[l]
 		if len(line) < len(d) || string(line[:len(d)]) != d {
@@ -275,7 +278,15 @@ func (w *walker) match(v []byte) (level int, closes bool, n int) {
 			return l, false, n
 		case len(rest) == 2 && rest[0] == '-' && rest[1] == '-':
 			return l, true, n
+		case loose >= 0:
+		case rest[0] == ' ' || rest[0] == '\t':
+			loose, closes = l, false
+		case len(rest) > 2 && rest[0] == '-' && rest[1] == '-' && (rest[2] == ' ' || rest[2] == '\t'):
+			loose, closes = l, true
 		}
+	}
+	if loose >= 0 {
+		return loose, closes, n
 	}
 	return -1, false, 0
 }
