@@ -166,7 +166,7 @@ func sameEntry(t testing.TB, got, want cold.Entry) {
 		}
 		g.Path, g.Repairs, w.Path, w.Repairs = nil, nil, nil, nil
 		if !reflect.DeepEqual(g, w) {
-			t.Errorf("document %d is\n%+q, want\n%+q", i, g, w)
+			t.Errorf("document %d is\n%#v, want\n%#v", i, g, w)
 		}
 	}
 	got.Docs, want.Docs = nil, nil
@@ -844,6 +844,9 @@ var wholeCases = []ledgerCase{
 			page := t.unsettled(l, after, 300)
 			if len(page) == 0 {
 				break
+			}
+			if page[0] <= after {
+				t.Fatalf("the page after %q begins with %q", after, page[0])
 			}
 			seen, after = seen+len(page), page[len(page)-1]
 		}
