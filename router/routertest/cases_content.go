@@ -152,7 +152,7 @@ func attachmentClosed(r *run) {
 
 func attachmentFails(r *run) {
 	broken := errors.New("the disk is broken")
-	big := bytes.Repeat([]byte("octets "), 400_000)
+	big := bytes.Repeat([]byte("octets "), 200_000)
 	for _, c := range []struct {
 		name string
 		open func() (io.ReadCloser, error)
