@@ -1,0 +1,66 @@
+# What CI runs, part by part; .ci/run calls these targets. Each works alone.
+# The long forms are in nightly; HACKING.md has the time that each part may take.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := check
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 4s
+# 1 is 10,000 mails, about 1 GB; CI does a twentieth.
+BENCH_SCALE ?= $(if $(CI),0.05,1)
+
+.PHONY: check fmt vet staticcheck arrows tidy test race examples integration crash fuzz-short bench nightly
+
+check: fmt vet staticcheck arrows tidy test ## what to run before a push
+
+fmt: ## fails if gofmt would change anything
+	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "run gofmt -w on:" $$bad; exit 1; fi
+
+vet: ## vet, and the builds that nobody runs here
+	go vet ./...
+	go vet -tags crash ./...
+	CGO_ENABLED=0 GOARCH=386 go build ./...
+	CGO_ENABLED=0 GOOS=windows go vet ./...
+
+staticcheck:
+	go run $(STATICCHECK) ./...
+
+arrows: ## who may import whom: internal/arrows/table.go
+	go test -count=1 ./internal/arrows
+
+tidy: ## fails if go mod tidy would change anything
+	go mod tidy -diff
+
+test: ## the command of the README, without a C compiler
+	CGO_ENABLED=0 go test ./...
+
+race: ## the only part that needs cgo
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 20m ./...
+
+examples:
+	go build -o /dev/null ./examples/...
+	go run ./examples/quickstart
+
+integration: ## against a real Dovecot and Postfix
+	go test -count=1 -timeout 15m ./integration/...
+
+crash: ## kills programs at every durable step; the tests are named …Crash…
+	go test -count=1 -timeout 20m -tags crash -run Crash ./...
+
+fuzz-short: ## every fuzz target for $(FUZZTIME)
+	@grep -rl --include='*_test.go' '^func Fuzz' . | sort | while read -r f; do \
+	  for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$f"); do \
+	    echo "== $$(dirname "$$f") $$t"; \
+	    go test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$f")" </dev/null; \
+	  done; \
+	done
+
+bench: ## prints; never fails on a time
+	go run ./integration/bench -scale $(BENCH_SCALE)
+
+nightly: ## the long forms: hours
+	$(MAKE) check examples
+	VAGUEMESTRE_LONG=1 $(MAKE) race integration crash
+	$(MAKE) fuzz-short FUZZTIME=5m
+	$(MAKE) bench BENCH_SCALE=1
