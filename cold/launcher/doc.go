@@ -1,0 +1,19 @@
+// Package launcher has the launchers: each looks into one kind of source and brings
+// what waits there to a [cold.Job].
+//
+//	job := cold.Job{
+//		Name: "factures",
+//		Launcher: &launcher.IMAP{Host: "imap.mondaine.fr", Account: "compta@mondaine.fr",
+//			Password: settings.Secret(os.Getenv("IMAP_PASSWORD")), Source: "Factures"},
+//		After: cold.MoveTo("Traités"),
+//		…
+//	}
+//
+// A launcher is a struct of settings; [Kinds] knows them by the name that files and
+// forms use. [IMAP.Check] proves step by step that the settings work and changes
+// nothing; [IMAP.Endpoints] tells what a firewall must open.
+//
+// Folders are named as people see them, in any language: Source "Factures/2026" finds
+// INBOX.Factures.2026 on a server that writes it so, and a target of a move that does
+// not exist is made, and subscribed to so that mail programs show it.
+package launcher

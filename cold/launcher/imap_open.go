@@ -1,0 +1,468 @@
+package launcher
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/cold"
+)
+
+const (
+	rangeSize  = 200 // mails in one FETCH
+	ahead      = 4   // commands in flight
+	aheadBytes = 64 << 20
+	mostAlone  = 5 // mails in a row that die alone mean that the server fails as a whole
+)
+
+// want is one item of a call of Open.
+type want struct {
+	item cold.Item
+	uid  uint32
+
+	given     bool  // got was called with a content
+	broken    bool  // and its body broke off
+	confirmed bool  // the source stands by it, or a verdict was given
+	bytes     int64 // of the content that was given
+	alone     int   // times that it was asked for alone
+	died      int   // times that the connection died over it alone
+	empty     bool  // it came with no bytes although the listing told some
+	refused   answer
+}
+
+// done tells that nothing is left to do for w.
+func (w *want) done() bool { return w.confirmed }
+
+// opening is one call of Open.
+type opening struct {
+	s     *session
+	ctx   context.Context
+	got   func(cold.Item, *cold.Content) error
+	byUID map[uint32]*want
+
+	user    error // of got
+	current *want // whose large body is being read
+	success bool  // a mail came since the last suspect
+	ever    bool  // a mail came at all
+	suspect []*want
+}
+
+// Open implements [cold.Session]. It asks for up to 200 mails in one command and sends
+// the next commands before the earlier are answered, so a distant server is kept busy.
+//
+// A body of up to 256 KiB is given only after its whole answer was read; a larger one is
+// streamed, and its io.EOF stands for the end of the answer, not of the bytes alone.
+// Either is confirmed when its command ended OK. After a connection was lost, mails that
+// came whole are confirmed if the server still tells the size that they came with, and
+// what did not come is asked for again in smaller ranges, a suspect at last alone. A
+// mail over which the connection dies twice while others come gets class poison.
+//
+// The answers are read by this goroutine alone, in whatever order they come, and a
+// command is a few kilobytes, so neither side can wait for the other for ever.
+func (s *session) Open(ctx context.Context, items []cold.Item, got func(cold.Item, *cold.Content) error) error {
+	if s.over != nil {
+		return s.over
+	}
+	if ctx.Err() != nil {
+		return s.canceled(ctx, ctx.Err())
+	}
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	o := &opening{s: s, ctx: ctx, got: got, byUID: map[uint32]*want{}}
+	var all []*want
+	for _, it := range items {
+		uid := s.uidOf(it.Key)
+		if uid == 0 || o.byUID[uid] != nil {
+			continue // of another folder or epoch: not shown now
+		}
+		w := &want{item: it, uid: uid}
+		o.byUID[uid] = w
+		all = append(all, w)
+	}
+	slices.SortFunc(all, func(a, b *want) int { return int(int64(a.uid) - int64(b.uid)) })
+	err := o.run(all)
+	if o.user != nil {
+		return o.user
+	}
+	return s.canceled(ctx, err)
+}
+
+// run brings all, and ends with an error only when the source fails as a whole.
+func (o *opening) run(all []*want) error {
+	var queue [][]*want
+	for part := range slices.Chunk(all, rangeSize) {
+		queue = append(queue, part)
+	}
+	pipeline := ahead
+	for len(queue) > 0 {
+		if err := o.s.ready(o.ctx); err != nil {
+			return err
+		}
+		n := o.window(queue, pipeline)
+		err := o.batch(queue[:n])
+		if o.user != nil {
+			o.s.drop() // the rest of the answers is on its way
+			return o.user
+		}
+		if err != nil && o.ctx.Err() != nil {
+			return o.s.lost(o.ctx, "fetch", err)
+		}
+		left := slices.Concat(queue[:n]...)
+		queue = queue[n:]
+		if err == nil {
+			// What did not come in a command that ended is asked for once more, alone.
+			if err := o.afterEnd(left, &queue); err != nil {
+				return err
+			}
+			if len(o.suspect) > 0 && o.success {
+				if err := o.blame(); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		why := o.s.lost(o.ctx, "fetch", err)
+		pipeline = 1
+		if err := o.afterDeath(left, &queue, err, why); err != nil {
+			return err
+		}
+	}
+	if len(o.suspect) > 0 && !o.ever && len(all) > 1 {
+		return errIMAP("fetch", vaguemestre.ClassSource, "the connection breaks over every mail that is asked for; it is tried again later")
+	}
+	return o.blame()
+}
+
+// window tells how many commands to send ahead.
+func (o *opening) window(queue [][]*want, most int) int {
+	n, bytes := 0, int64(0)
+	for n < len(queue) && n < most && bytes < aheadBytes {
+		if n > 0 && len(queue[n]) == 1 && queue[n][0].alone > 0 {
+			break // a suspect is fetched alone
+		}
+		for _, w := range queue[n] {
+			bytes += max(w.item.Size, 0)
+		}
+		n++
+		if len(queue[n-1]) == 1 && queue[n-1][0].alone > 0 {
+			break
+		}
+	}
+	return n
+}
+
+// afterEnd sorts out what a command that ended left open.
+func (o *opening) afterEnd(left []*want, queue *[][]*want) error {
+	var unsure, missing []*want
+	for _, w := range left {
+		switch {
+		case w.done():
+		case w.given && !w.broken:
+			unsure = append(unsure, w) // its command ended NO
+		case w.refused.status != "" && isTemporary(w.refused):
+			return serverError("fetch", w.refused)
+		case w.alone == 0:
+			missing = append(missing, w)
+		case w.refused.status != "":
+			e := serverError("fetch", w.refused)
+			e.Class = vaguemestre.ClassPoison
+			if err := o.verdict(w, e); err != nil {
+				return err
+			}
+		case w.empty:
+			if err := o.verdict(w, errIMAP("fetch", vaguemestre.ClassPoison,
+				"the server gives an empty mail where it listed %d bytes: look at it with a mail program", w.item.Size)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := o.verify(unsure); err != nil {
+		return err
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	there, err := o.present(missing)
+	if err != nil {
+		return err
+	}
+	for _, w := range missing {
+		if w.alone = 1; there[w.uid] {
+			*queue = append(*queue, []*want{w})
+		}
+	}
+	return nil
+}
+
+// present tells which mails a search still finds.
+func (o *opening) present(ws []*want) (map[uint32]bool, error) {
+	release := o.s.c.conn.Bind(o.ctx)
+	defer release()
+	uids := make([]uint32, len(ws))
+	for i, w := range ws {
+		uids[i] = w.uid
+	}
+	slices.Sort(uids)
+	found, err := o.s.search(o.ctx, "UID "+uidSet(uids))
+	if err != nil {
+		return nil, err
+	}
+	there := map[uint32]bool{}
+	for _, uid := range found {
+		there[uid] = true
+	}
+	return there, nil
+}
+
+// afterDeath splits what a lost connection left open. died is what broke, why the error
+// for the caller.
+func (o *opening) afterDeath(left []*want, queue *[][]*want, died, why error) error {
+	suspect := o.current
+	o.current = nil
+	if err := o.s.ready(o.ctx); err != nil {
+		return err // the server as a whole
+	}
+	var whole, open []*want
+	for _, w := range left {
+		switch {
+		case w.done():
+		case w.given && !w.broken:
+			whole = append(whole, w)
+		case errors.Is(died, errLargeLeft) && w == suspect:
+			w.confirmed = true // got did not want the rest of it, and knows so
+		default:
+			open = append(open, w)
+		}
+	}
+	if err := o.verify(whole); err != nil {
+		return err
+	}
+	if errors.Is(died, errLargeLeft) {
+		for part := range slices.Chunk(open, rangeSize) {
+			*queue = append(*queue, part)
+		}
+		return nil
+	}
+	if len(open) == 1 {
+		w := open[0]
+		if w.alone == 0 {
+			w.alone = 1
+		}
+		if w.died++; w.died < 2 {
+			*queue = append([][]*want{{w}}, *queue...)
+			return nil
+		}
+		// Alone twice. Others must come before it is blamed.
+		o.suspect = append(o.suspect, w)
+		if len(o.suspect) >= mostAlone && !o.success {
+			return why
+		}
+		if len(*queue) == 0 {
+			return nil
+		}
+		o.success = false
+		return nil
+	}
+	var rest []*want
+	for _, w := range open {
+		if w != suspect {
+			rest = append(rest, w)
+		}
+	}
+	var parts [][]*want
+	if half := (len(rest) + 1) / 2; half > 0 {
+		for part := range slices.Chunk(rest, min(half, rangeSize)) {
+			parts = append(parts, part)
+		}
+	}
+	if suspect != nil && !suspect.done() {
+		suspect.alone = 1
+		*queue = append(*queue, []*want{suspect}) // alone, and last
+	}
+	*queue = append(parts, *queue...)
+	return nil
+}
+
+// blame gives the verdict on the suspects, once something else came or nothing else is
+// left to try and the server opens the folder again all the same.
+func (o *opening) blame() error {
+	for len(o.suspect) > 0 {
+		w := o.suspect[0]
+		o.suspect = o.suspect[1:]
+		if err := o.verdict(w, errIMAP("fetch", vaguemestre.ClassPoison,
+			"the connection broke %d times over this mail alone: look at it with a mail program", w.died)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verdict tells that an item cannot be brought.
+func (o *opening) verdict(w *want, err error) error {
+	w.confirmed = true
+	if o.user = o.got(w.item, &cold.Content{Err: err}); o.user != nil {
+		return o.user
+	}
+	return nil
+}
+
+// verify asks the source for the sizes of mails that came whole in a command that did
+// not end OK. The same size confirms a mail; what is left is taken back.
+func (o *opening) verify(given []*want) error {
+	if len(given) == 0 {
+		return nil
+	}
+	uids := make([]uint32, len(given))
+	for i, w := range given {
+		uids[i] = w.uid
+	}
+	slices.Sort(uids)
+	release := o.s.c.conn.Bind(o.ctx)
+	defer release()
+	now, err := o.s.flagsOf(o.ctx, uids)
+	if err != nil {
+		return err
+	}
+	for _, w := range given {
+		if r, ok := now[w.uid]; ok && r.size == w.bytes {
+			if err := o.confirm(w); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := o.verdict(w, errIMAP("fetch", vaguemestre.ClassSource,
+			"the connection broke before the server confirmed this mail; it is fetched again later")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *opening) confirm(w *want) error {
+	w.confirmed = true
+	o.user = o.got(w.item, nil)
+	return o.user
+}
+
+// batch sends one FETCH a part and reads all the answers. An error means that the
+// connection is lost, or that got ended it.
+func (o *opening) batch(parts [][]*want) error {
+	c := o.s.c
+	release := c.conn.Bind(o.ctx)
+	defer release()
+	if err := c.g.take(); err != nil {
+		return err
+	}
+	defer c.g.giveBack()
+	open := map[string][]*want{}
+	for _, part := range parts {
+		uids := make([]uint32, len(part))
+		for i, w := range part {
+			uids[i] = w.uid
+		}
+		tag, err := c.send("UID FETCH " + uidSet(uids) + " (UID BODY.PEEK[])")
+		if err != nil {
+			return err
+		}
+		open[tag] = part
+	}
+	c.fetch.alone = 0
+	if len(parts) == 1 && len(parts[0]) == 1 {
+		c.fetch.alone = parts[0][0].uid
+	}
+	c.fetch.large = o.large
+	defer func() { c.fetch.large, c.fetch.alone = nil, 0 }()
+	var r row
+	for len(open) > 0 {
+		a, done, err := c.step("", func(line []byte) error {
+			if err := c.fetch.parse(line, &r); err != nil {
+				return err
+			}
+			return o.take(&r)
+		})
+		if err != nil {
+			return err
+		}
+		c.g.in.begin()
+		if !done {
+			continue
+		}
+		// QUIRK: Dovecot ends a command only after the data of the next, so tags are
+		// matched in whatever order they come.
+		tag, code, _ := strings.Cut(a.code, " ")
+		part, ours := open[tag]
+		if !ours {
+			return c.broken(fmt.Errorf("the server ends a command that was not sent: %s", quote(tag)))
+		}
+		delete(open, tag)
+		a.code = code
+		for _, w := range part {
+			switch {
+			case w.done() || w.broken:
+			case !a.ok():
+				w.refused = a
+			case w.given:
+				if err := o.confirm(w); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// take gives a mail that was read whole.
+func (o *opening) take(r *row) error {
+	if r.uid == 0 {
+		r.uid = o.s.c.fetch.alone
+	}
+	w := o.byUID[r.uid]
+	if w == nil || w.given || r.body != bodySmall {
+		return nil // a row about flags, of a mail that was not asked for, or a body that is none
+	}
+	if r.bytes == 0 && w.item.Size != 0 {
+		w.empty = true // QUIRK: an empty string where there is a mail
+		return nil
+	}
+	o.success, o.ever = true, true
+	w.given, w.bytes = true, r.bytes
+	o.user = o.got(w.item, &cold.Content{MediaType: "message/rfc822", Size: r.bytes, Body: bytes.NewReader(r.small)})
+	return o.user
+}
+
+// large gives a mail while it comes.
+func (o *opening) large(r *row, body *largeBody) error {
+	uid := r.uid
+	if uid == 0 {
+		uid = o.s.c.fetch.alone
+	}
+	w := o.byUID[uid]
+	if w == nil {
+		return nil
+	}
+	o.current = w
+	if w.given { // a suspect that is fetched alone: its content was given, and broke off
+		err := body.drain()
+		if err == nil {
+			o.current = nil
+			o.success, o.ever = true, true
+		}
+		return err
+	}
+	w.given, w.broken, w.bytes = true, true, body.left
+	if o.user = o.got(w.item, &cold.Content{MediaType: "message/rfc822", Size: body.left, Body: body}); o.user != nil {
+		return o.user
+	}
+	if err := body.drain(); err != nil {
+		return err
+	}
+	o.current = nil
+	o.success, o.ever = true, true
+	w.broken = false
+	return nil
+}
