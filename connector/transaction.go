@@ -210,6 +210,13 @@ func (x *session) envelope(ctx context.Context, c *composed, rcpts []string, o *
 	}
 	if refusedMail {
 		if data.code == 354 {
+			for _, f := range o.fates {
+				if f.taken {
+					// The server goes on without a sender: a dot would send an empty mail.
+					x.drop()
+					return data, false
+				}
+			}
 			_, _ = x.ask(".")
 		}
 		x.reset()
@@ -252,7 +259,8 @@ func (x *session) rcptReplies(ctx context.Context, o *outcome, from, n int, refu
 		}
 		f := &o.fates[i]
 		if refusedMail {
-			continue // 503, and MAIL's answer says why
+			f.taken = p.code/100 == 2 // it should be 503
+			continue                  // MAIL's answer says why
 		}
 		f.reply = p
 		switch {
