@@ -1,0 +1,161 @@
+// Quickstart shows the main job of the library with nothing to install and no network:
+// it starts a small mail server in this process, collects its mailbox through the two
+// documented filters into directories, makes a second pass that takes nothing, and
+// sends a summary through the default connector.
+//
+//	go run ./examples/quickstart
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/vaguemestre/vaguemestre/cold"
+	"github.com/vaguemestre/vaguemestre/cold/launcher"
+	"github.com/vaguemestre/vaguemestre/connector"
+	"github.com/vaguemestre/vaguemestre/router"
+	"github.com/vaguemestre/vaguemestre/store/sqlite"
+)
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		cancel()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "vaguemestre-quickstart-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	mails := french()
+	srv, err := startServers(dir, mails)
+	if err != nil {
+		return err
+	}
+	defer srv.close()
+	fmt.Printf("A mailbox with %d mails waits at imaps://%s on 127.0.0.1:%d.\n\n", len(mails), account, srv.imapPort)
+
+	st, err := sqlite.Open(ctx, filepath.Join(dir, "state.db"), nil)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+
+	// collect: two jobs on one mailbox, each with a documented filter
+	filters := []string{`/.*\.(?!db).*/`, `/(?!debut_nom_fichier).*\..*/`}
+	var jobs []*cold.Job
+	rows := newTable(filters)
+	for i, text := range filters {
+		filter, err := cold.ParseFilter(text)
+		if err != nil {
+			return err
+		}
+		j := &cold.Job{
+			Name:    fmt.Sprintf("filter %d", i+1),
+			Filters: cold.Filters{Include: []cold.Filter{filter}},
+			Sink:    cold.Dir(filepath.Join(dir, fmt.Sprintf("in-%d", i+1))),
+			Ledger:  st.Ledger(),
+			Launcher: &launcher.IMAP{Host: "127.0.0.1", Port: srv.imapPort, Account: account, Password: password,
+				CAFile: srv.caFile, Source: "INBOX"},
+			OnDecision: func(d cold.Decided) { rows.add(i, d) },
+		}
+		jobs = append(jobs, j)
+	}
+	jobs[len(jobs)-1].After = cold.MoveTo("Traités") // the last one tidies up
+	var total cold.Summary
+	for _, j := range jobs {
+		s, err := j.Run(ctx)
+		if err != nil {
+			return err
+		}
+		total.Delivered += s.Delivered
+		total.Refused += s.Refused
+		total.Bytes += s.Bytes
+	}
+	rows.print()
+	fmt.Printf("\nINBOX has %d mails now, Traités %d.\n", srv.folder("INBOX"), srv.folder("Traités"))
+
+	for _, j := range jobs {
+		s, err := j.Run(ctx)
+		if err != nil {
+			return err
+		}
+		if s.Delivered != 0 {
+			return fmt.Errorf("the second pass of %s took %d documents again", j.Name, s.Delivered)
+		}
+	}
+	fmt.Println("A second pass took nothing.")
+
+	// send: the summary, through the default connector
+	var rt router.Router
+	defer rt.Close()
+	err = rt.AddConnector("main", &connector.SMTP{Host: "127.0.0.1", Port: srv.smtpPort, TLS: connector.TLSImplicit,
+		Account: account, Password: password, CAFile: srv.caFile, Sender: account})
+	if err != nil {
+		return err
+	}
+	mail := router.Mail{Router: &rt}
+	if err := rt.SetDefault(mail, "main"); err != nil {
+		return err
+	}
+	receipt, err := mail.Send(ctx, &router.Message{To: []string{"Mairie <maire@example.org>"}, Subject: "Courrier collecté",
+		Text: fmt.Sprintf("%d documents remis, %d refusés.\n", total.Delivered, total.Refused)}, nil)
+	if err != nil {
+		return err
+	}
+	if len(srv.sent) != 1 || !bytes.Contains(srv.sent[0], []byte(receipt.MessageID)) {
+		return errors.New("the summary did not arrive")
+	}
+	fmt.Printf("A summary was %s by connector %q (%s): %s\n", receipt.State, receipt.Connector, receipt.Reason, receipt.Recipients[0].Text)
+	return nil
+}
+
+// table gathers what each filter decided about each document.
+type table struct {
+	filters []string
+	order   []string
+	size    map[string]int64
+	verdict map[string][]cold.Decision
+}
+
+func newTable(filters []string) *table {
+	return &table{filters: filters, size: map[string]int64{}, verdict: map[string][]cold.Decision{}}
+}
+
+func (t *table) add(filter int, d cold.Decided) {
+	if t.verdict[d.Name] == nil {
+		t.order = append(t.order, d.Name)
+		t.verdict[d.Name] = make([]cold.Decision, len(t.filters))
+	}
+	t.size[d.Name] = d.Size
+	t.verdict[d.Name][filter] = d.Decision
+}
+
+func (t *table) print() {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
+	fmt.Fprint(w, "DOCUMENT\tBYTES")
+	for _, f := range t.filters {
+		fmt.Fprint(w, "\t", f)
+	}
+	fmt.Fprintln(w)
+	for _, name := range t.order {
+		fmt.Fprintf(w, "%s\t%d", name, t.size[name])
+		for _, d := range t.verdict[name] {
+			fmt.Fprint(w, "\t", d)
+		}
+		fmt.Fprintln(w)
+	}
+	w.Flush()
+}
