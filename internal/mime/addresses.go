@@ -10,9 +10,10 @@ import (
 // an address is left out.
 func (h Header) Addresses(name string) []mail.Address {
 	var out []mail.Address
+	charset := h.charset()
 	for _, v := range h.Values(name) {
 		for _, one := range splitAddresses(v) {
-			if a, ok := lenientAddress(one, h.charset()); ok {
+			if a, ok := lenientAddress(one, charset); ok {
 				out = append(out, a)
 			}
 		}
@@ -67,7 +68,10 @@ func lenientAddress(s, charset string) (mail.Address, bool) {
 	} else if i := strings.IndexByte(s, '('); i >= 0 { // "a@b.fr (Name)", the way of RFC 822
 		addr, name = s[:i], strings.TrimSuffix(strings.TrimSpace(s[i+1:]), ")")
 	}
-	addr = strings.TrimSpace(addr)
+	addr = strings.Trim(addr, " \t'\"")
+	if i := strings.LastIndexByte(addr, ':'); i >= 0 && addr[0] == '@' {
+		addr = addr[i+1:] // RFC 5322 section 4.4: a source route
+	}
 	if !strings.Contains(addr, "@") {
 		return mail.Address{}, false
 	}
