@@ -48,27 +48,27 @@ type common struct {
 // sample has a field of every type.
 type sample struct {
 	common
-	Host     string            `key:"host" required:"true" format:"host"`
-	Port     int               `key:"port" min:"1" max:"65535"`
-	TLS      mode              `key:"tls" enum:"implicit,starttls,none" default:"implicit"`
-	Insecure bool              `key:"insecure" when:"tls=none" advanced:"true"`
-	Account  string            `key:"account"`
-	Password settings.Secret   `key:"password" max:"100"`
-	CA       string            `key:"ca_file" required:"true" when:"tls=starttls|none" format:"file"`
-	Timeout  time.Duration     `key:"timeout" default:"1m"`
-	Folder   string            `key:"folder" default:"INBOX" max:"20"`
-	Keep     bool              `key:"keep" default:"true"`
-	Retries  int8              `key:"retries" default:"3"`
-	Count    uint16            `key:"count"`
-	Rate     float64           `key:"rate" min:"0" max:"1"`
-	To       []string          `key:"to" format:"email" max:"3"`
-	Types    []string          `key:"types" default:"a,b"`
-	Headers  map[string]string `key:"headers"`
-	Level    level             `key:"level"`
-	Levels   []level           `key:"levels"`
-	Reply    reply             `key:"reply"`
-	Replies  []reply           `key:"replies"`
-	Named    map[string]reply  `key:"named"`
+	Host     string              `key:"host" required:"true" format:"host"`
+	Port     int                 `key:"port" min:"1" max:"65535"`
+	TLS      mode                `key:"tls" enum:"implicit,starttls,none" default:"implicit"`
+	Insecure bool                `key:"insecure" when:"tls=none" advanced:"true"`
+	Account  string              `key:"account"`
+	Password settings.Secret     `key:"password" max:"100"`
+	CA       string              `key:"ca_file" required:"true" when:"tls=starttls|none" format:"file"`
+	Timeout  time.Duration       `key:"timeout" default:"1m"`
+	Folder   string              `key:"folder" default:"INBOX" max:"20"`
+	Keep     bool                `key:"keep" default:"true"`
+	Retries  int8                `key:"retries" default:"3"`
+	Count    uint16              `key:"count"`
+	Rate     float64             `key:"rate" min:"0" max:"1"`
+	To       []string            `key:"to" format:"email" max:"3"`
+	Types    []string            `key:"types" default:"a,b"`
+	Headers  map[string]string   `key:"headers"`
+	Level    level               `key:"level"`
+	Levels   []level             `key:"levels"`
+	Reply    reply               `key:"reply"`
+	Replies  []reply             `key:"replies"`
+	Named    map[string]reply    `key:"named"`
 	Extra    []settings.Instance `key:"extra"`
 
 	Logger func() // no setting

@@ -63,7 +63,7 @@ func (o ordered) MarshalJSON() ([]byte, error) {
 func (o *ordered) add(key string, value any) { *o = append(*o, entry{key, value}) }
 
 const (
-	patternLine     = `^[^\u0000-\u001f\u007f]*$` // the same as hasControl
+	patternLine     = `^[^\x00-\x1f\x7f]*$` // the same as hasControl; ECMA-262 and Go both read \x
 	patternDuration = `^[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
 	patternNotZero  = `[1-9]`
 )
@@ -195,8 +195,7 @@ func (f *field) schemaNode(n *node) ordered {
 		s.add("type", "string")
 		if len(f.enum) > 0 {
 			s.add("enum", f.enum)
-		}
-		if f.format != "text" {
+		} else if f.format != "text" {
 			s.add("pattern", patternLine)
 		}
 		if format := map[string]string{"email": "email", "url": "uri"}[f.format]; format != "" {
