@@ -179,9 +179,13 @@ func connect(path string, reader bool) (*sql.DB, error) {
 // checkFile refuses what is not a store, or visibly not all of one, before SQLite
 // touches it. A missing file gives os.ErrNotExist.
 func checkFile(path string) error {
+	// Asked before the file is read: whoever has the file open has a log beside it, and
+	// nobody opens it now, since we hold the lock.
+	wal, err := os.Stat(path + "-wal")
+	logged := err == nil && wal.Size() > 0
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		if fi, werr := os.Stat(path + "-wal"); werr == nil && fi.Size() > 0 {
+		if logged {
 			return fmt.Errorf("%w: its -wal file is there but the file itself is missing", ErrCorrupt)
 		}
 		return err
@@ -218,9 +222,9 @@ func checkFile(path string) error {
 	if page == 1 {
 		page = 65536
 	}
-	// A checkpoint writes pages beyond the old end before it counts them in the header,
-	// so a file may be longer than its header says, never shorter.
-	if pages := int64(binary.BigEndian.Uint32(h[28:])); fi.Size() < pages*page {
+	// While there is a log the file may end before the size in its header: a checkpoint
+	// writes pages from the first to the last.
+	if pages := int64(binary.BigEndian.Uint32(h[28:])); fi.Size() < pages*page && !logged {
 		return fmt.Errorf("%w: it was cut short", ErrCorrupt)
 	}
 	return nil

@@ -18,6 +18,7 @@ type writer struct {
 	turn    chan struct{} // holds a token while nobody writes
 	conn    *sql.Conn     // the fields from here on belong to who has the turn
 	closed  bool
+	commits int64 // transactions that reached the disk
 
 	insertItem, updateItem, findItem *sql.Stmt
 	putDocument, cutDocuments        *sql.Stmt
@@ -59,7 +60,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 		{&w.fence, `SELECT fence FROM job WHERE id = ?`},
 	} {
 		if *p.to, err = w.conn.PrepareContext(ctx, p.sql); err != nil {
-			w.conn.Close()
+			w.close()
 			return nil, err
 		}
 	}
@@ -70,7 +71,15 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 func (w *writer) close() error {
 	<-w.turn
 	defer func() { w.turn <- struct{}{} }()
+	if w.closed {
+		return nil
+	}
 	w.closed = true
+	for _, st := range []*sql.Stmt{w.insertItem, w.updateItem, w.findItem, w.putDocument, w.cutDocuments, w.putAction, w.fence} {
+		if st != nil {
+			st.Close()
+		}
+	}
 	return w.conn.Close()
 }
 
@@ -192,6 +201,7 @@ func (w *writer) commit(group []*write) {
 		tell(good, err)
 		return
 	}
+	w.commits++
 	for _, g := range good {
 		if g.name != "" {
 			step.After(g.name)

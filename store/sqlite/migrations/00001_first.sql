@@ -79,7 +79,7 @@ CREATE TABLE action (
 -- An instance of a connector; secrets within its settings are sealed.
 CREATE TABLE connector (
     ord      INTEGER PRIMARY KEY,
-    name     TEXT NOT NULL,
+    name     TEXT NOT NULL UNIQUE,
     kind     TEXT NOT NULL,
     version  INTEGER NOT NULL,
     settings BLOB
