@@ -368,7 +368,7 @@ func TestSuiteNoticesFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, "-test.run=^TestWrongSenders$", "-test.v", "-test.timeout=120s")
+	cmd := exec.Command(self, "-test.run=^TestWrongSenders$", "-test.v", "-test.timeout=120s", "-test.parallel=16")
 	cmd.Env = append(os.Environ(), inner+"=1")
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
