@@ -5,7 +5,6 @@
 //	st, err := mailstack.Start(ctx, nil)
 //	if errors.Is(err, mailstack.ErrMissing) { … } // the packages are not installed
 //	defer st.Stop()
-//	st.AddUser("accueil")
 //	st.Append("accueil", "INBOX", raw)
 //	// collect from st.Host(mailstack.Good) and st.IMAPS with st.CAFile …
 //	mails, err := st.Folder("accueil", "Traités")

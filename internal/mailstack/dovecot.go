@@ -48,15 +48,17 @@ local {{.NoUIDPlus}} {
 
 auth_mechanisms = plain login cram-md5 scram-sha-256
 auth_failure_delay = 0
+# Every name is a user. Not a passwd-file: Dovecot looks at its time once a second, and
+# a user added meanwhile cannot log in.
 passdb {
-  driver = passwd-file
-  args = username_format=%u {{.Dir}}/dovecot/users
+  driver = static
+  args = password={{.Password}}
 }
-# Not the static driver: its user check asks the passdb without a mechanism, and LMTP
-# then answers 451.
+# allow_all_users: otherwise its user check asks the passdb without a mechanism, and
+# LMTP answers 451.
 userdb {
-  driver = passwd-file
-  args = username_format=%u {{.Dir}}/dovecot/users
+  driver = static
+  args = uid={{.UID}} gid={{.GID}} home={{.Dir}}/mail/%n allow_all_users=yes
 }
 mail_location = maildir:~/Maildir
 # The default allows 10 connections a user and address.
@@ -116,7 +118,8 @@ func (s *Stack) startDovecot(ctx context.Context) error {
 	data := map[string]any{
 		"Name": "mailstack", "Dir": s.Dir, "Domain": Domain, "Listen": strings.Join(listen, ", "),
 		"Strict": s.Host(Strict), "NoMove": s.Host(NoMove), "NoUIDPlus": s.Host(NoUIDPlus),
-		"Bad":  []bad{{"misnamed", s.Host(Misnamed)}, {"expired", s.Host(Expired)}, {"foreign", s.Host(Foreign)}},
+		"Bad":      []bad{{"misnamed", s.Host(Misnamed)}, {"expired", s.Host(Expired)}, {"foreign", s.Host(Foreign)}},
+		"Password": Password, "UID": s.uid, "GID": s.gid,
 		"IMAP": s.IMAP, "IMAPS": s.IMAPS, "Socket": "mode = 0600",
 		"Unchroot": []string{"anvil", "imap-login", "imap-urlauth-login", "stats"},
 	}

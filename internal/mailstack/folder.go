@@ -22,28 +22,6 @@ type Mail struct {
 	File  string // path
 }
 
-// AddUser creates users with [Password]. Users that exist stay as they are.
-func (s *Stack) AddUser(users ...string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f, err := os.OpenFile(s.path("dovecot", "users"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var b strings.Builder
-	for _, u := range users {
-		if s.users[u] {
-			continue
-		}
-		s.users[u] = true
-		fmt.Fprintf(&b, "%s:{PLAIN}%s:%d:%d::%s::\n", s.Address(u), Password, s.uid, s.gid, s.path("mail", u))
-	}
-	// One write: Dovecot reads the file again when its size or time changed.
-	_, err = f.WriteString(b.String())
-	return err
-}
-
 // maildir is the folder on disk: Maildir++ with names in modified UTF-7. The
 // hierarchy separator is "/" as in IMAP.
 func (s *Stack) maildir(user, folder string) string {

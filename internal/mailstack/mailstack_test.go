@@ -73,9 +73,6 @@ func talk(t *testing.T, c net.Conn, lines ...string) string {
 
 func TestStack(t *testing.T) {
 	st := start(t)
-	if err := st.AddUser("accueil", "mairie"); err != nil {
-		t.Fatal(err)
-	}
 	dial := func(v Variant, port int) net.Conn {
 		c, err := net.Dial("tcp", net.JoinHostPort(st.Host(v), fmt.Sprint(port)))
 		if err != nil {

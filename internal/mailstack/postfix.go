@@ -32,7 +32,7 @@ local_recipient_maps =
 alias_maps =
 alias_database =
 virtual_mailbox_domains = {{.Domain}}
-# every user but nobody exists here; Dovecot knows them one by one
+# every user but nobody exists
 virtual_mailbox_maps = regexp:{{.Dir}}/postfix/etc/known
 virtual_transport = lmtp:unix:{{.Dir}}/dovecot/run/lmtp
 {{if .Sink}}relayhost = [127.0.0.1]:{{.Sink}}{{end}}

@@ -20,7 +20,7 @@ var ErrMissing = errors.New("the mail servers are not installed")
 // Domain is the domain of every user; mail for other domains ends in the sink.
 const Domain = "example.test"
 
-// Password is every user's password.
+// Password is every user's password. Every name is a user, with an empty mailbox.
 const Password = "secret-1"
 
 // Recipients that Postfix does not simply take.
@@ -72,8 +72,7 @@ type Stack struct {
 	uid, gid int
 	root     bool
 	keep     bool
-	mu       sync.Mutex // users, mail numbers
-	users    map[string]bool
+	mu       sync.Mutex // mail numbers, processes
 	serial   int
 	procs    []process
 }
@@ -81,7 +80,7 @@ type Stack struct {
 // Host is the address on which the servers present themselves as v.
 func (s *Stack) Host(v Variant) string { return "127.0.0." + strconv.Itoa(int(v)) }
 
-// Address is user's mail address, which is also the account name.
+// Address is the mail address of a user, which is also the account name.
 func (s *Stack) Address(user string) string { return user + "@" + Domain }
 
 // Start configures and starts the servers and returns when all of them answer.
@@ -94,7 +93,7 @@ func Start(ctx context.Context, o *Options) (*Stack, error) {
 	if runtime.GOOS != "linux" {
 		return nil, fmt.Errorf("mailstack: start: %w: it runs on linux only", ErrMissing)
 	}
-	s := &Stack{root: os.Getuid() == 0, uid: os.Getuid(), gid: os.Getgid(), SizeLimit: o.SizeLimit, users: map[string]bool{}}
+	s := &Stack{root: os.Getuid() == 0, uid: os.Getuid(), gid: os.Getgid(), SizeLimit: o.SizeLimit}
 	if s.root {
 		s.uid, s.gid = 5000, 5000 // any number; the servers need no name for it
 	}
@@ -211,7 +210,7 @@ func (s *Stack) prepare(o *Options) error {
 		return err
 	}
 	s.IMAP, s.IMAPS, s.SMTP, s.Submission, s.SMTPS, s.Sink = ports[0], ports[1], ports[2], ports[3], ports[4], ports[5]
-	return os.WriteFile(s.path("dovecot", "users"), nil, 0o644)
+	return nil
 }
 
 func (s *Stack) launch(ctx context.Context, withPostfix bool) error {
