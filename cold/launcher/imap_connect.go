@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -263,6 +264,7 @@ func capsDetail(caps map[string]bool) string {
 			out = append(out, c)
 		}
 	}
+	slices.Sort(out)
 	return strings.Join(out, " ")
 }
 

@@ -42,6 +42,11 @@ func (s *session) copyAway(ctx context.Context, there []*deed, name, target stri
 		return nil
 	}
 	slices.SortStableFunc(safe, func(a, b *deed) int { return int(int64(a.uid) - int64(b.uid)) })
+	return s.removeCopied(ctx, safe)
+}
+
+// removeCopied removes what lies in the target, as the receipts tell.
+func (s *session) removeCopied(ctx context.Context, safe []*deed) error {
 	refs := map[*deed]string{}
 	for _, d := range safe {
 		refs[d] = d.receipt.Ref

@@ -30,12 +30,13 @@ type want struct {
 	bytes     int64 // of the content that was given
 	alone     int   // times that it was asked for alone
 	died      int   // times that the connection died over it alone
+	gone      bool  // it is marked as deleted: nothing that waits
 	empty     bool  // it came with no bytes although the listing told some
 	refused   answer
 }
 
 // done tells that nothing is left to do for w.
-func (w *want) done() bool { return w.confirmed }
+func (w *want) done() bool { return w.confirmed || w.gone && !w.given }
 
 // opening is one call of Open.
 type opening struct {
@@ -365,7 +366,7 @@ func (o *opening) batch(parts [][]*want) error {
 		for i, w := range part {
 			uids[i] = w.uid
 		}
-		tag, err := c.send("UID FETCH " + uidSet(uids) + " (UID BODY.PEEK[])")
+		tag, err := c.send("UID FETCH " + uidSet(uids) + " (UID FLAGS BODY.PEEK[])")
 		if err != nil {
 			return err
 		}
@@ -422,7 +423,10 @@ func (o *opening) take(r *row) error {
 		r.uid = o.s.c.fetch.alone
 	}
 	w := o.byUID[r.uid]
-	if w == nil || w.given || r.body != bodySmall {
+	if w != nil && r.deleted {
+		w.gone = true
+	}
+	if w == nil || w.given || r.deleted || r.body != bodySmall {
 		return nil // a row about flags, of a mail that was not asked for, or a body that is none
 	}
 	if r.bytes == 0 && w.item.Size != 0 {
@@ -443,6 +447,10 @@ func (o *opening) large(r *row, body *largeBody) error {
 	}
 	w := o.byUID[uid]
 	if w == nil {
+		return nil
+	}
+	if r.deleted {
+		w.gone = true
 		return nil
 	}
 	o.current = w

@@ -83,6 +83,19 @@ func (s *session) settle(ctx context.Context, part []*deed, do cold.After) error
 	if err != nil || len(there) == 0 {
 		return err
 	}
+	if do.Do != cold.DoDelete {
+		// What is marked as deleted waits no more. An interrupted move marks it too.
+		live := slices.DeleteFunc(slices.Clone(there), func(d *deed) bool { return d.now.deleted })
+		if len(live) < len(there) {
+			marked := slices.DeleteFunc(slices.Clone(there), func(d *deed) bool { return !d.now.deleted })
+			if err := s.settleMarked(ctx, marked, do); err != nil {
+				return err
+			}
+		}
+		if there = live; len(there) == 0 {
+			return nil
+		}
+	}
 	switch do.Do {
 	case cold.DoSeen:
 		return s.flag(ctx, there, `\Seen`, func(d *deed) bool { return d.now.seen })
@@ -139,10 +152,29 @@ func (s *session) look(ctx context.Context, part []*deed, do cold.After) ([]*dee
 			gone = append(gone, d)
 		}
 	}
-	if do.Do == cold.DoMove && slices.ContainsFunc(gone, func(d *deed) bool { return d.item.MessageID != "" }) {
+	if do.Do == cold.DoMove {
 		return there, s.movedBefore(ctx, gone, do.Target)
 	}
 	return there, nil
+}
+
+// settleMarked ends what is marked as deleted: gone, or, of a move that got as far as
+// that, removed.
+func (s *session) settleMarked(ctx context.Context, marked []*deed, do cold.After) error {
+	for _, d := range marked {
+		d.end(cold.SettleGone, "", nil)
+	}
+	if do.Do != cold.DoMove {
+		return nil
+	}
+	if err := s.movedBefore(ctx, marked, do.Target); err != nil {
+		return err
+	}
+	moved := slices.DeleteFunc(marked, func(d *deed) bool { return d.receipt.Outcome != cold.SettleDone })
+	if len(moved) == 0 {
+		return nil
+	}
+	return s.removeCopied(ctx, moved)
 }
 
 func uidsOf(part []*deed) []uint32 {
@@ -158,6 +190,9 @@ func uidsOf(part []*deed) []uint32 {
 // movedBefore turns gone into done for mails that lie in the target: an earlier run moved
 // them and did not get to write it down.
 func (s *session) movedBefore(ctx context.Context, gone []*deed, target string) error {
+	if !slices.ContainsFunc(gone, func(d *deed) bool { return d.item.MessageID != "" }) {
+		return nil
+	}
 	n, err := s.naming(ctx)
 	if err != nil {
 		return err
@@ -222,7 +257,8 @@ func (s *session) flag(ctx context.Context, there []*deed, flag string, has func
 }
 
 // keeps tells whether a flag stays after the session (RFC 9051 section 7.1,
-// PERMANENTFLAGS; a server that sends none keeps all).
+// PERMANENTFLAGS; a server that sends none keeps all). QUIRK: imapmemserver lists only
+// the flags in use beside \*, so \* stands for the system's flags too.
 func (s *session) keeps(flag string) bool {
 	st := s.c.state
 	if st.readOnly {
@@ -232,7 +268,7 @@ func (s *session) keeps(flag string) bool {
 		return true
 	}
 	for _, f := range st.permanent {
-		if strings.EqualFold(f, flag) || f == `\*` && !strings.HasPrefix(flag, `\`) {
+		if strings.EqualFold(f, flag) || f == `\*` {
 			return true
 		}
 	}
