@@ -135,6 +135,10 @@ func (d *decoder) object(o *object, t *tree, rv reflect.Value, path string) {
 		}
 	}
 	for _, f := range o.fields {
+		if f.shape == shapeObject && f.required && !given[f.key] && o.visible(f, rv) {
+			d.add(issueRequired(join(path, f.key))) // its defaults make it look given
+			continue
+		}
 		if is := refused[f]; len(is) > 0 && (!f.required || f.def.IsValid() || !o.visible(f, rv)) {
 			d.add(is[0])
 		}

@@ -257,8 +257,8 @@ func (p *planner) field(sf reflect.StructField, index []int, path string) *field
 	f := &field{node: n, key: sf.Tag.Get("key"), index: index, format: sf.Tag.Get("format")}
 	f.required = p.flag(sf, "required", path)
 	f.advanced = p.flag(sf, "advanced", path)
-	if f.required && (f.shape == shapeBool || f.shape == shapeObject) {
-		p.wrong(path, "tag required: a value of %s is never missing", sf.Type)
+	if f.required && f.shape == shapeBool {
+		p.wrong(path, "tag required: a bool is never missing")
 	}
 	if s, ok := sf.Tag.Lookup("enum"); ok {
 		f.enum = strings.Split(s, ",")
@@ -465,8 +465,16 @@ func durationText(d time.Duration) string {
 	return s
 }
 
-// empty reports whether v counts as not given.
+// empty reports whether v counts as not given: an object does if all its fields do.
 func (n *node) empty(v reflect.Value) bool {
+	if n.shape == shapeObject {
+		for _, f := range n.obj.fields {
+			if !f.empty(v.FieldByIndex(f.index)) {
+				return false
+			}
+		}
+		return true
+	}
 	if n.shape == shapeList || n.shape == shapeMap || n.shape == shapeRaw {
 		return v.Len() == 0
 	}

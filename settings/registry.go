@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"reflect"
 	"regexp"
 	"strings"
@@ -17,6 +19,16 @@ type Instance struct {
 	Version  int             `json:"version,omitempty" key:"version" min:"0"` // 0 is the current one
 	Settings json.RawMessage `json:"settings,omitempty" key:"settings"`       // an object; absent is {}
 }
+
+// String names the instance and its kind. The settings, which may hold a secret of a
+// configuration file, are not shown by fmt and slog; JSON shows them.
+func (in Instance) String() string { return in.named() }
+
+// Format writes String, whatever the verb.
+func (in Instance) Format(f fmt.State, _ rune) { io.WriteString(f, in.named()) }
+
+// LogValue returns String.
+func (in Instance) LogValue() slog.Value { return slog.StringValue(in.named()) }
 
 // Labels are the texts of an instance as part of other settings.
 func (Instance) Labels() map[string]Label {

@@ -106,7 +106,7 @@ func (o *object) schema() ordered {
 // needed tells whether the key must stand in a document. An object must when something
 // in it must: absent it is the empty object.
 func (f *field) needed() bool {
-	if f.shape != shapeObject {
+	if f.shape != shapeObject || f.required {
 		return f.required && !f.def.IsValid()
 	}
 	var d decoder

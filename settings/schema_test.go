@@ -104,15 +104,18 @@ func TestSchemaOfRequired(t *testing.T) {
 		Inner  inner             `key:"inner"`
 		Hidden inner             `key:"hidden" when:"on=true"`
 		Level  int               `key:"level" enum:"1,2,3"`
+		Must   reply             `key:"must" required:"true"`
 	}
 	s, _ := compile(t, new(all))
-	const full = `"int":1,"dur":"**","list":["x"],"map":{"a":"b"},"secret":"s","inner":{"a":"x"}`
+	const full = `"int":1,"dur":"**","list":["x"],"map":{"a":"b"},"secret":"s","inner":{"a":"x"},"must":{"lang":"en"}`
 	for doc, want := range map[string]bool{
 		"{" + full + "}":           true,
 		`{}`:                       false,
 		"{" + full + `,"on":true}`: false,
 		"{" + full + `,"on":true,"hidden":{"a":"x"}}`:                                  true,
 		"{" + full + `,"on":false,"hidden":{"a":"x"}}`:                                 true,
+		"{" + strings.Replace(full, `,"must":{"lang":"en"}`, ``, 1) + "}":              false,
+		"{" + strings.Replace(full, `{"lang":"en"}`, `{}`, 1) + "}":                    false,
 		"{" + full + `,"level":2}`:                                                     true,
 		"{" + full + `,"level":4}`:                                                     false,
 		"{" + strings.Replace(full, `:1`, `:0`, 1) + "}":                               false,

@@ -131,3 +131,21 @@ func TestKeysNeverPrint(t *testing.T) {
 		}
 	}
 }
+
+func TestInstancesNeverPrintTheirSettings(t *testing.T) {
+	t.Parallel()
+	in := settings.Instance{Name: "main", Kind: "smtp", Settings: []byte(`{"password":"` + canary + `"}`)}
+	for _, verb := range []string{"v", "+v", "#v", "s", "x", "d"} {
+		for _, v := range []any{in, &in, []settings.Instance{in}, struct{ In settings.Instance }{in}} {
+			if out := fmt.Sprintf("%"+verb, v); leaks(out) || !strings.Contains(out, `"main"`) {
+				t.Errorf("%%%s: %s", verb, out)
+			}
+		}
+	}
+	var b bytes.Buffer
+	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "in", in)
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "in", in)
+	if leaks(b.String()) {
+		t.Error(b.String())
+	}
+}

@@ -32,6 +32,10 @@ func (o *object) validate(rv reflect.Value, path string) Issues {
 		v := rv.FieldByIndex(f.index)
 		p := join(path, f.key)
 		switch {
+		case f.shape == shapeObject && f.required && f.empty(v):
+			if o.visible(f, rv) {
+				is = append(is, issueRequired(p))
+			}
 		case f.shape == shapeObject:
 			for _, i := range f.obj.validate(v, p) {
 				if i.Code == CodeRequired && !o.visible(f, rv) {

@@ -45,6 +45,30 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestRequiredObject(t *testing.T) {
+	t.Parallel()
+	type job struct {
+		On       bool              `key:"on"`
+		Launcher settings.Instance `key:"launcher" required:"true"`
+		Reply    reply             `key:"reply" required:"true" when:"on=true"`
+	}
+	for doc, want := range map[string][]string{
+		`{}`:                                     {"launcher required"},
+		`{"launcher":{}}`:                        {"launcher required"},
+		`{"launcher":{"name":"x"}}`:              {"launcher.kind required"},
+		`{"launcher":{"kind":"imap"}}`:           nil,
+		`{"launcher":{"kind":"imap"},"on":true}`: {"reply required"},
+		`{"launcher":{"kind":"imap"},"on":true,"reply":{}}`: nil,
+	} {
+		if got := issuesOf(t, settings.Decode([]byte(doc), new(job), nil)); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %q, want %q", doc, got, want)
+		}
+	}
+	if got := codes(t, settings.Validate(&job{On: true})); !reflect.DeepEqual(got, []string{"launcher required", "reply required"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 // pair has a rule over two keys.
 type pair struct {
 	Account  string          `key:"account" max:"3"`
