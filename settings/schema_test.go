@@ -115,7 +115,7 @@ func TestSchemaOfRequired(t *testing.T) {
 		"{" + full + `,"on":true,"hidden":{"a":"x"}}`:                                  true,
 		"{" + full + `,"on":false,"hidden":{"a":"x"}}`:                                 true,
 		"{" + strings.Replace(full, `,"must":{"lang":"en"}`, ``, 1) + "}":              false,
-		"{" + strings.Replace(full, `{"lang":"en"}`, `{}`, 1) + "}":                    false,
+		"{" + strings.Replace(full, `{"lang":"en"}`, `{}`, 1) + "}":                    true,
 		"{" + full + `,"level":2}`:                                                     true,
 		"{" + full + `,"level":4}`:                                                     false,
 		"{" + strings.Replace(full, `:1`, `:0`, 1) + "}":                               false,
