@@ -44,9 +44,9 @@ type SMTP struct {
 	Sender   string          `key:"sender" format:"mailbox"` // of messages without From; "" is Account if that is an address
 	Auth     string          `key:"auth" default:"auto" enum:"auto,plain,login,cram-md5,scram-sha-256,xoauth2,oauthbearer" advanced:"true"`
 
-	CAFile     string        `key:"ca_file" advanced:"true" when:"tls=implicit,starttls"`     // PEM; replaces the system's authorities
-	ServerName string        `key:"server_name" advanced:"true" when:"tls=implicit,starttls"` // in the certificate; "" is Host
-	Timeout    time.Duration `key:"timeout" default:"60s" min:"1s" max:"30m" advanced:"true"` // of connecting, and of each answer; after the final dot 10 minutes or this, if it is longer
+	CAFile     string        `key:"ca_file" format:"file" advanced:"true" when:"tls=implicit|starttls"` // PEM; replaces the system's authorities
+	ServerName string        `key:"server_name" advanced:"true" when:"tls=implicit|starttls"`           // in the certificate; "" is Host
+	Timeout    time.Duration `key:"timeout" default:"60s" min:"1s" max:"30m" advanced:"true"`           // of connecting, and of each answer; after the final dot 10 minutes or this, if it is longer
 
 	MaxConnections    int     `key:"max_connections" default:"2" min:"1" max:"100" advanced:"true"` // at once; who comes later waits
 	Partial           Partial `key:"partial" default:"allow" enum:"allow,refuse" advanced:"true"`
