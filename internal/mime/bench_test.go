@@ -18,18 +18,27 @@ func mailOf(size int) []byte {
 	data := make([]byte, size)
 	rnd := rand.NewChaCha8([32]byte{1})
 	_, _ = rnd.Read(data)
+	return mailOfData(data)
+}
+
+func mailOfData(data []byte) []byte {
 	var b bytes.Buffer
 	b.WriteString(crlf("From: Mairie de Mondaine <mairie@mondaine.example>\nTo: <factures@mondaine.example>\nSubject: =?UTF-8?Q?Facture_n=C2=B0_42?=\n" +
 		"MIME-Version: 1.0\nMessage-ID: <1@mondaine.example>\nContent-Type: multipart/mixed; boundary=\"=_frontiere42\"\n\n--=_frontiere42\n" +
 		"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n" + strings.Repeat("Veuillez trouver ci-joint la facture demand=C3=A9e.\n", 20) +
 		"--=_frontiere42\nContent-Type: application/pdf\nContent-Transfer-Encoding: base64\nContent-Disposition: attachment; filename*=iso-8859-15''factur%E9.pdf\n\n"))
+	b.WriteString(wrap64(data) + "--=_frontiere42--\r\n")
+	return b.Bytes()
+}
+
+func wrap64(data []byte) string {
+	var b strings.Builder
 	enc := base64.StdEncoding.EncodeToString(data)
 	for len(enc) > 76 {
 		b.WriteString(enc[:76] + "\r\n")
 		enc = enc[76:]
 	}
-	b.WriteString(enc + "\r\n--=_frontiere42--\r\n")
-	return b.Bytes()
+	return b.String() + enc + "\r\n"
 }
 
 func readAll(raw []byte) (int64, error) {

@@ -413,12 +413,17 @@ func fieldName(line []byte) (end, colon int) {
 }
 
 // crOnly tells whether the lines of v end with a bare CR, as those of old Macintosh
-// mailers do: the first line end is one, and a field, a fold or the empty line follows.
+// mailers do: there is no LF far and wide, or the first line end is a bare CR and a
+// field, a fold or the empty line follows.
 func crOnly(v []byte) bool {
 	v = v[:min(len(v), maxLine)]
 	i := bytes.IndexByte(v, '\r')
-	if n := bytes.IndexByte(v, '\n'); i < 0 || n >= 0 && n < i {
+	n := bytes.IndexByte(v, '\n')
+	if i < 0 || n >= 0 && n < i {
 		return false
+	}
+	if n < 0 {
+		return len(v) > i+1
 	}
 	rest := v[i+1:]
 	for len(rest) > 0 && rest[0] == '\r' {
@@ -431,5 +436,5 @@ func crOnly(v []byte) bool {
 		return false
 	}
 	_, colon := fieldName(rest)
-	return colon >= 0 || rest[0] == ' ' || rest[0] == '\t' || len(rest) < len(v)-i-1
+	return i == 0 || colon >= 0 || rest[0] == ' ' || rest[0] == '\t' || len(rest) < len(v)-i-1
 }
