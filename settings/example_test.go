@@ -48,7 +48,7 @@ func ExampleDecode() {
 	// {imp-1.mondaine.fr 631 ••• 30s} <nil>
 	// settings: decode: hosts: unknown key "hosts": did you mean "host"?; port: must be between 1 and 65535; host: is missing: give a value
 	// hosts | unknown_key | clé inconnue "hosts" : vouliez-vous dire "host" ?
-	// port | out_of_range | doit être compris entre 1 et 65535
+	// port | out_of_range | doit se situer entre 1 et 65535
 	// host | required | valeur obligatoire : à renseigner
 }
 

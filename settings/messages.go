@@ -73,7 +73,7 @@ func issueRange(path, en, fr string, min, max *bound) Issue {
 	switch {
 	case min != nil && max != nil:
 		en += fmt.Sprintf("must be between %s and %s", min.text, max.text)
-		fr += fmt.Sprintf("doit être compris entre %s et %s", min.text, max.text)
+		fr += fmt.Sprintf("doit se situer entre %s et %s", min.text, max.text)
 	case min != nil:
 		en += "must be at least " + min.text
 		fr += "doit être au moins " + min.text

@@ -111,6 +111,11 @@ type Keyring struct {
 	all     map[[keyIDSize]byte]*Key
 }
 
+var (
+	_ Sealer = (*Keyring)(nil)
+	_ Opener = (*Keyring)(nil)
+)
+
 // NewKeyring returns a keyring that seals under current and opens under all.
 func NewKeyring(current *Key, olds ...*Key) (*Keyring, error) {
 	r := &Keyring{current: current, all: map[[keyIDSize]byte]*Key{}}
