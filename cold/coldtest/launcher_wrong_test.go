@@ -1,0 +1,319 @@
+package coldtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/vaguemestre/vaguemestre/cold"
+)
+
+// memHarness is the harness of a MemLauncher, perhaps spoilt.
+type memHarness struct {
+	mem   *MemLauncher
+	spoil func(*MemLauncher, cold.Session) cold.Session
+	whole func(*MemLauncher) cold.Launcher
+}
+
+func (h *memHarness) Launcher() cold.Launcher {
+	if h.whole != nil {
+		return h.whole(h.mem)
+	}
+	return &spoiltLauncher{MemLauncher: h.mem, spoil: h.spoil}
+}
+
+func (h *memHarness) Add(_ *testing.T, raw []byte) { h.mem.AddMail(raw) }
+
+func (h *memHarness) Contents(_ *testing.T, folder string) []Kept {
+	var out []Kept
+	for _, it := range h.mem.Contents(folder) {
+		out = append(out, Kept{Data: it.Data, Seen: it.Seen, Tags: it.Tags})
+	}
+	return out
+}
+
+type spoiltLauncher struct {
+	*MemLauncher
+	spoil func(*MemLauncher, cold.Session) cold.Session
+}
+
+func (l *spoiltLauncher) Connect(ctx context.Context, o *cold.ConnectOptions) (cold.Session, error) {
+	s, err := l.MemLauncher.Connect(ctx, o)
+	if err != nil || l.spoil == nil {
+		return s, err
+	}
+	return l.spoil(l.MemLauncher, s), nil
+}
+
+// spoilt changes single methods of a session.
+type spoilt struct {
+	cold.Session
+	list   func(context.Context, string) (cold.Page, error)
+	open   func(context.Context, []cold.Item, func(cold.Item, *cold.Content) error) error
+	settle func(context.Context, []cold.Item, cold.After) ([]cold.Receipt, error)
+	closed func() error
+}
+
+func (s *spoilt) List(ctx context.Context, cursor string) (cold.Page, error) {
+	if s.list != nil {
+		return s.list(ctx, cursor)
+	}
+	return s.Session.List(ctx, cursor)
+}
+
+func (s *spoilt) Open(ctx context.Context, items []cold.Item, got func(cold.Item, *cold.Content) error) error {
+	if s.open != nil {
+		return s.open(ctx, items, got)
+	}
+	return s.Session.Open(ctx, items, got)
+}
+
+func (s *spoilt) Settle(ctx context.Context, items []cold.Item, do cold.After) ([]cold.Receipt, error) {
+	if s.settle != nil {
+		return s.settle(ctx, items, do)
+	}
+	return s.Session.Settle(ctx, items, do)
+}
+
+func (s *spoilt) Close() error {
+	if s.closed != nil {
+		return s.closed()
+	}
+	return s.Session.Close()
+}
+
+// spoilOpen hands every content through f before got sees it.
+func spoilOpen(f func(it cold.Item, c *cold.Content, got func(cold.Item, *cold.Content) error) error) func(*MemLauncher, cold.Session) cold.Session {
+	return func(_ *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s, open: func(ctx context.Context, items []cold.Item, got func(cold.Item, *cold.Content) error) error {
+			return s.Open(ctx, items, func(it cold.Item, c *cold.Content) error { return f(it, c, got) })
+		}}
+	}
+}
+
+// wrongLaunchers break one sentence each; fails names a case that must notice.
+var wrongLaunchers = []struct {
+	name, fails string
+	spoil       func(*MemLauncher, cold.Session) cold.Session
+	whole       func(*MemLauncher) cold.Launcher
+}{
+	{name: "forgets the last item of a listing", fails: "list", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s, list: func(ctx context.Context, c string) (cold.Page, error) {
+			p, err := s.List(ctx, c)
+			if len(p.Items) > 4 {
+				p.Items = p.Items[:4]
+			}
+			return p, err
+		}}
+	}},
+	{name: "gives all items one key", fails: "keys", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s, list: func(ctx context.Context, c string) (cold.Page, error) {
+			p, err := s.List(ctx, c)
+			for i := range p.Items {
+				p.Items[i].Key = "same"
+			}
+			return p, err
+		}}
+	}},
+	{name: "lists an item once only", fails: "list is repeatable", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		n := 0
+		return &spoilt{Session: s, list: func(ctx context.Context, c string) (cold.Page, error) {
+			if n++; n > 1 {
+				return cold.Page{}, nil
+			}
+			return s.List(ctx, c)
+		}}
+	}},
+	{name: "refuses a cursor it does not know", fails: "unknown cursor", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s, list: func(ctx context.Context, c string) (cold.Page, error) {
+			if c == "no such cursor" {
+				return cold.Page{}, errors.New("bad cursor")
+			}
+			return s.List(ctx, c)
+		}}
+	}},
+	{name: "cuts a body and calls it whole", fails: "open brings all", spoil: spoilOpen(func(it cold.Item, c *cold.Content, got func(cold.Item, *cold.Content) error) error {
+		if c != nil && c.Body != nil && c.Size > 1000 {
+			c.Body = io.LimitReader(c.Body, 500)
+		}
+		return got(it, c)
+	})},
+	{name: "mixes up two bodies", fails: "open brings all", spoil: spoilOpen(func(it cold.Item, c *cold.Content, got func(cold.Item, *cold.Content) error) error {
+		if c != nil && c.Body != nil {
+			c.Body, c.Size = bytes.NewReader(launcherMail(0)), int64(len(launcherMail(0)))
+		}
+		return got(it, c)
+	})},
+	{name: "gives an item twice", fails: "one content an item", spoil: spoilOpen(func(it cold.Item, c *cold.Content, got func(cold.Item, *cold.Content) error) error {
+		if err := got(it, c); err != nil || c == nil {
+			return err
+		}
+		c.Body = strings.NewReader("again")
+		return got(it, c)
+	})},
+	{name: "sets body and error", fails: "content", spoil: spoilOpen(func(it cold.Item, c *cold.Content, got func(cold.Item, *cold.Content) error) error {
+		if c != nil {
+			c.Err = errors.New("both")
+		}
+		return got(it, c)
+	})},
+	{name: "confirms before it gives", fails: "confirmed", spoil: spoilOpen(func(it cold.Item, c *cold.Content, got func(cold.Item, *cold.Content) error) error {
+		if c == nil {
+			return nil
+		}
+		if err := got(it, nil); err != nil {
+			return err
+		}
+		return got(it, c)
+	})},
+	{name: "swallows the error of got", fails: "error of got", spoil: spoilOpen(func(it cold.Item, c *cold.Content, got func(cold.Item, *cold.Content) error) error {
+		_ = got(it, c)
+		return nil
+	})},
+	{name: "marks as read what it opens", fails: "open changes nothing", spoil: func(m *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s, open: func(ctx context.Context, items []cold.Item, got func(cold.Item, *cold.Content) error) error {
+			for _, it := range items {
+				m.settle(it, cold.MarkSeen())
+			}
+			return s.Open(ctx, items, got)
+		}}
+	}},
+	{name: "settles in a read-only session", fails: "read-only", whole: func(m *MemLauncher) cold.Launcher {
+		return &readWrite{m}
+	}},
+	{name: "says done and does nothing", fails: "settle seen", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s, settle: func(_ context.Context, items []cold.Item, _ cold.After) ([]cold.Receipt, error) {
+			out := make([]cold.Receipt, len(items))
+			for i := range out {
+				out[i].Outcome = cold.SettleDone
+			}
+			return out, nil
+		}}
+	}},
+	{name: "deletes what it should move", fails: "settle move", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s, settle: func(ctx context.Context, items []cold.Item, do cold.After) ([]cold.Receipt, error) {
+			if do.Do == cold.DoMove {
+				do = cold.Delete()
+			}
+			return s.Settle(ctx, items, do)
+		}}
+	}},
+	{name: "deletes everything", fails: "settle delete", spoil: func(m *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s, settle: func(ctx context.Context, items []cold.Item, do cold.After) ([]cold.Receipt, error) {
+			got, err := s.Settle(ctx, items, do)
+			if do.Do == cold.DoDelete { // as a plain EXPUNGE does
+				for _, it := range m.Contents("") {
+					m.Remove(it.Key)
+				}
+			}
+			return got, err
+		}}
+	}},
+	{name: "turns the receipts round", fails: "receipts in order", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s, settle: func(ctx context.Context, items []cold.Item, do cold.After) ([]cold.Receipt, error) {
+			got, err := s.Settle(ctx, items, do)
+			if len(got) == 3 {
+				got[0], got[1] = got[1], got[0]
+			}
+			return got, err
+		}}
+	}},
+	{name: "calls a gone item failed", fails: "idempotent", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s, settle: func(ctx context.Context, items []cold.Item, do cold.After) ([]cold.Receipt, error) {
+			got, err := s.Settle(ctx, items, do)
+			for i := range got {
+				if got[i].Outcome == cold.SettleGone {
+					got[i].Outcome = cold.SettleFailed
+				}
+			}
+			return got, err
+		}}
+	}},
+	{name: "settles only what this session listed", fails: "items of an earlier session", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		listed := false
+		return &spoilt{Session: s,
+			list: func(ctx context.Context, c string) (cold.Page, error) { listed = true; return s.List(ctx, c) },
+			settle: func(ctx context.Context, items []cold.Item, do cold.After) ([]cold.Receipt, error) {
+				if !listed {
+					return nil, errors.New("list first")
+				}
+				return s.Settle(ctx, items, do)
+			}}
+	}},
+	{name: "supports everything", fails: "supports", whole: func(m *MemLauncher) cold.Launcher { return &supportsAll{m} }},
+	{name: "does not look at the context", fails: "context", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s,
+			list: func(ctx context.Context, c string) (cold.Page, error) { return s.List(context.WithoutCancel(ctx), c) },
+			open: func(ctx context.Context, items []cold.Item, got func(cold.Item, *cold.Content) error) error {
+				return s.Open(context.WithoutCancel(ctx), items, got)
+			}}
+	}},
+	{name: "empties the source when it leaves", fails: "close", spoil: func(m *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s, closed: func() error {
+			for _, it := range m.Contents("") {
+				m.Remove(it.Key)
+			}
+			return s.Close()
+		}}
+	}},
+}
+
+type readWrite struct{ *MemLauncher }
+
+func (l *readWrite) Connect(ctx context.Context, _ *cold.ConnectOptions) (cold.Session, error) {
+	return l.MemLauncher.Connect(ctx, nil)
+}
+
+type supportsAll struct{ *MemLauncher }
+
+func (*supportsAll) Supports(cold.After) error { return nil }
+
+const wrongLauncherEnv = "VAGUEMESTRE_WRONG_LAUNCHER"
+
+func TestMemLauncher(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 2} {
+		TestLauncher(t, func(*testing.T) LauncherHarness { return &memHarness{mem: &MemLauncher{PageSize: size, Range: 2}} })
+	}
+}
+
+// TestSpoiltLauncher runs the suite over one wrong launcher, in the child process of
+// TestLauncherSuiteNotices alone.
+func TestSpoiltLauncher(t *testing.T) {
+	name := os.Getenv(wrongLauncherEnv)
+	if name == "" {
+		t.Skip("runs in the child process of TestLauncherSuiteNotices")
+	}
+	for _, w := range wrongLaunchers {
+		if w.name == name {
+			TestLauncher(t, func(*testing.T) LauncherHarness {
+				return &memHarness{mem: &MemLauncher{}, spoil: w.spoil, whole: w.whole}
+			})
+			return
+		}
+	}
+	t.Fatalf("no wrong launcher %q", name)
+}
+
+func TestLauncherSuiteNotices(t *testing.T) {
+	t.Parallel()
+	for _, w := range wrongLaunchers {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSpoiltLauncher$", "-test.v")
+			cmd.Env = append(os.Environ(), wrongLauncherEnv+"="+w.name)
+			out, err := cmd.CombinedOutput()
+			if err == nil {
+				t.Fatalf("the suite accepts a launcher that %s", w.name)
+			}
+			if want := "--- FAIL: TestSpoiltLauncher/" + strings.ReplaceAll(w.fails, " ", "_") + " "; !strings.Contains(string(out), want) {
+				t.Errorf("the case %q did not notice that the launcher %s:\n%s", w.fails, w.name, out)
+			}
+		})
+	}
+}
