@@ -30,6 +30,7 @@ type composed struct {
 	id    string   // Message-ID
 	size  int64    // bytes of the mail for SIZE= (RFC 1870 section 5: without doubled dots)
 
+	texts int64  // bytes of the encoded bodies
 	ready []byte // the whole of a small mail, dots doubled; nil for a large one
 	msg   *gomail.Msg
 	job   *composing
@@ -62,7 +63,7 @@ func compose(ctx context.Context, m *router.Message, sender string) (*composed, 
 	if err := c.build(m, sender); err != nil {
 		return nil, fail(err)
 	}
-	guess := int64(3*(len(m.Text)+len(m.HTML)) + 4096)
+	guess := c.texts + 4096
 	for _, list := range [2][]router.Attachment{m.Inline, m.Attachments} {
 		for _, a := range list {
 			if a.Size < 0 || guess > smallMail {
@@ -204,12 +205,12 @@ func (c *composed) build(m *router.Message, sender string) error {
 
 	// Without any body an attachment would become the mail itself; an empty text keeps it one.
 	if m.Text != "" || m.HTML == "" {
-		msg.SetBodyString(gomail.TypeTextPlain, m.Text)
+		msg.SetBodyWriter(gomail.TypeTextPlain, c.text(m.Text))
 		if m.HTML != "" {
-			msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
+			msg.AddAlternativeWriter(gomail.TypeTextHTML, c.text(m.HTML))
 		}
 	} else {
-		msg.SetBodyString(gomail.TypeTextHTML, m.HTML)
+		msg.SetBodyWriter(gomail.TypeTextHTML, c.text(m.HTML))
 	}
 	var inline, attached []*gomail.File
 	for _, a := range m.Inline {
@@ -237,6 +238,17 @@ func (c *composed) need8(addr string) {
 		if addr[i] >= utf8.RuneSelf {
 			c.utf8 = true
 		}
+	}
+}
+
+// text encodes a body once, and writes it past go-mail as often as it is asked for; see
+// the end of file for why.
+func (c *composed) text(s string) func(io.Writer) (int64, error) {
+	enc := appendQuoted(make([]byte, 0, len(s)+len(s)/16+64), s)
+	c.texts += int64(len(enc))
+	return func(io.Writer) (int64, error) {
+		_, err := c.job.out.Write(enc)
+		return 0, err
 	}
 }
 

@@ -1,0 +1,38 @@
+package connector
+
+import (
+	"io"
+	"mime/quotedprintable"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestQuoted(t *testing.T) {
+	t.Parallel()
+	piece := rapid.SampledFrom([]string{"a", "=", " ", "\t", "\r\n", "\n", "\r", "é", "\x00", ".", "From ", strings.Repeat("x", 74), strings.Repeat("x", 75), strings.Repeat("x", 76), strings.Repeat("é ", 40)})
+	rapid.Check(t, func(rt *rapid.T) {
+		text := strings.Join(rapid.SliceOfN(piece, 0, 20).Draw(rt, "text"), "")
+		enc := string(appendQuoted(nil, text))
+		for l := range strings.SplitSeq(enc, "\r\n") {
+			if len(l) > qpLine || strings.HasSuffix(l, " ") || strings.HasSuffix(l, "\t") || strings.ContainsFunc(l, func(r rune) bool { return r > '~' || r < ' ' && r != '\t' }) {
+				rt.Fatalf("line %q of %q", l, text)
+			}
+		}
+		got, err := io.ReadAll(quotedprintable.NewReader(strings.NewReader(enc)))
+		want := strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n"), "\n", "\r\n")
+		if err != nil || string(got) != want {
+			rt.Fatalf("%q becomes %q (%v)", text, got, err)
+		}
+	})
+}
+
+func BenchmarkQuoted(b *testing.B) {
+	text := strings.Repeat("Bonjour, voici la facture du mois de novembre, cordialement.\r\n", 1000)
+	b.SetBytes(int64(len(text)))
+	var buf []byte
+	for b.Loop() {
+		buf = appendQuoted(buf[:0], text)
+	}
+}
