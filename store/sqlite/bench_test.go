@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,4 +96,38 @@ func BenchmarkStanding(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N*len(items))/b.Elapsed().Seconds(), "items/s")
+}
+
+// BenchmarkCycle records 10,000 items as a job does: planned, delivered with their
+// documents, acting, done.
+func BenchmarkCycle(b *testing.B) {
+	ctx := context.Background()
+	entries := cohort(10000)
+	for b.Loop() {
+		b.StopTimer()
+		st := benchStore(b)
+		l, err := st.Ledger().Lock(ctx, "factures")
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		for i := 0; i < len(entries); i += 200 {
+			batch := slices.Clone(entries[i : i+200])
+			for _, s := range []cold.State{cold.StatePlanned, cold.StateDelivered, cold.StateActing, cold.StateDone} {
+				for k := range batch {
+					batch[k].State = s
+					if s == cold.StateActing || s == cold.StateDone {
+						batch[k].Docs = nil
+					}
+				}
+				if err := l.Record(ctx, batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.StopTimer()
+		st.Close()
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.N*len(entries))/b.Elapsed().Seconds(), "items/s")
 }

@@ -29,12 +29,13 @@ type lease struct {
 
 type knownItem struct {
 	id        int64
-	documents int // -1 when no manifest was recorded
-	action    bool
+	documents int         // -1 when no manifest was recorded
+	row       *cold.Entry // what was written last, without documents; nil when only looked up
+	action    bool        // it has a row in action
 }
 
 // Recorded items are written again soon, as planned, delivered, done; then never.
-const maxKnown = 10000
+const maxKnown = 4096
 
 func (l *lease) Scope() string { return l.s.id + "/" + l.name }
 
@@ -113,7 +114,7 @@ func (l *lease) put(w *writer, e *cold.Entry) error {
 			return err
 		}
 		if n, _ := res.RowsAffected(); n == 1 {
-			k = knownItem{documents: documents}
+			k = knownItem{documents: documents, row: bare(e)}
 			if k.id, err = res.LastInsertId(); err != nil {
 				return err
 			}
@@ -137,21 +138,38 @@ func (l *lease) put(w *writer, e *cold.Entry) error {
 	if e.Docs != nil {
 		k.documents = len(e.Docs)
 	}
-	if _, err := w.updateItem.Exec(string(e.State), e.Attempts, e.Rules, it.Epoch, it.Size, toTime(it.Time), it.Seen,
-		it.MessageID, e.Reason, toTime(e.Time), e.Twin, e.Origin, k.documents, k.id); err != nil {
+	// SQLite rewrites an index whenever one of its columns is named, changed or not, and
+	// what an item goes through mostly changes its state alone.
+	var err error
+	if k.row != nil && k.row.Item == *it && k.row.Twin == e.Twin && k.row.Origin == e.Origin {
+		_, err = w.moveItem.Exec(string(e.State), e.Attempts, e.Rules, e.Reason, toTime(e.Time), k.documents, k.id)
+	} else {
+		_, err = w.updateItem.Exec(string(e.State), e.Attempts, e.Rules, it.Epoch, it.Size, toTime(it.Time), it.Seen,
+			it.MessageID, e.Reason, toTime(e.Time), e.Twin, e.Origin, k.documents, k.id)
+	}
+	if err != nil {
 		return err
 	}
 	if err := l.putManifest(w, k.id, e, before); err != nil {
 		return err
 	}
-	if k.action || e.Action != (cold.After{}) || e.Receipt != "" {
+	same := k.row != nil && k.row.Action == e.Action && k.row.Receipt == e.Receipt
+	if !same && (k.action || e.Action != (cold.After{}) || e.Receipt != "") {
 		k.action = true
 		if _, err := w.putAction.Exec(k.id, string(e.Action.Do), e.Action.Target, e.Receipt); err != nil {
 			return err
 		}
 	}
+	k.row = bare(e)
 	l.known[it.Key] = k
 	return nil
+}
+
+// bare copies e without its documents.
+func bare(e *cold.Entry) *cold.Entry {
+	c := *e
+	c.Docs = nil
+	return &c
 }
 
 // putManifest writes the documents of e over the before ones that are there.

@@ -158,7 +158,7 @@ func connect(path string, reader bool) (*sql.DB, error) {
 		// WAL with FULL syncs the log at every commit, NORMAL would not:
 		// https://sqlite.org/pragma.html#pragma_synchronous. fullfsync is for macOS,
 		// whose fsync alone does not reach the disk.
-		q = append(q, "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
+		q = append(q, "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=wal_autocheckpoint(2000)",
 			"_pragma=fullfsync(1)", "_pragma=checkpoint_fullfsync(1)")
 	}
 	c, err := driver.NewConnector("file://" + (&url.URL{Path: u}).EscapedPath() + "?" + strings.Join(q, "&"))

@@ -20,9 +20,10 @@ type writer struct {
 	closed  bool
 	commits int64 // transactions that reached the disk
 
-	insertItem, updateItem, findItem *sql.Stmt
-	putDocument, cutDocuments        *sql.Stmt
-	putAction, fence                 *sql.Stmt
+	insertItem, findItem      *sql.Stmt
+	updateItem, moveItem      *sql.Stmt
+	putDocument, cutDocuments *sql.Stmt
+	putAction, fence          *sql.Stmt
 
 	mu   sync.Mutex
 	wait []*write
@@ -52,6 +53,7 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, key) DO NOTHING`},
 		{&w.updateItem, `UPDATE item SET state = ?, attempts = ?, rules = ?, epoch = ?, size = ?, time = ?, seen = ?,
 			message_id = ?, reason = ?, changed = ?, twin = ?, origin = ?, documents = ? WHERE id = ?`},
+		{&w.moveItem, `UPDATE item SET state = ?, attempts = ?, rules = ?, reason = ?, changed = ?, documents = ? WHERE id = ?`},
 		{&w.findItem, `SELECT id, documents, EXISTS (SELECT 1 FROM action WHERE action.item = item.id) FROM item WHERE job = ? AND key = ?`},
 		{&w.putDocument, `REPLACE INTO document (item, ord, decision, reason, key, name, media_type, size, sha256, path, ref, repairs)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
@@ -75,7 +77,7 @@ func (w *writer) close() error {
 		return nil
 	}
 	w.closed = true
-	for _, st := range []*sql.Stmt{w.insertItem, w.updateItem, w.findItem, w.putDocument, w.cutDocuments, w.putAction, w.fence} {
+	for _, st := range []*sql.Stmt{w.insertItem, w.updateItem, w.moveItem, w.findItem, w.putDocument, w.cutDocuments, w.putAction, w.fence} {
 		if st != nil {
 			st.Close()
 		}

@@ -117,3 +117,62 @@ func TestBusyFile(t *testing.T) {
 		t.Error("a canceled record was written")
 	}
 }
+
+// A full disk is nobody's fault: class sink, nothing written, and all is well once
+// there is room, also for those whose commit it was to share.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	st := mustOpen(t, filepath.Join(t.TempDir(), "state.db"), nil)
+	a, err := st.Ledger().Lock(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := st.Ledger().Lock(t.Context(), "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := func(n int) {
+		t.Helper()
+		<-st.w.turn
+		defer func() { st.w.turn <- struct{}{} }()
+		if _, err := st.w.conn.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count = %d", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pages(40)
+	big, small := cohort(500), cohort(1)
+	<-st.w.turn
+	var wg sync.WaitGroup
+	var errA, errB error
+	wg.Go(func() { errA = a.Record(t.Context(), big) })
+	wg.Go(func() { errB = b.Record(t.Context(), small) })
+	for {
+		st.w.mu.Lock()
+		n := len(st.w.wait)
+		st.w.mu.Unlock()
+		if n == 2 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	st.w.turn <- struct{}{}
+	wg.Wait()
+	if vaguemestre.ClassOf(errA) != vaguemestre.ClassSink {
+		t.Errorf("record on a full disk: %v, want class sink", errA)
+	}
+	for name, job := range map[string]error{"a": errA, "b": errB} {
+		e, err := st.Ledger().Explain(t.Context(), name, small[0].Item.Key)
+		if err != nil || (e == nil) != (job != nil) {
+			t.Errorf("job %s: record gave %v, and there is %v, %v", name, job, e, err)
+		}
+	}
+	pages(1 << 20)
+	for name, l := range map[string]cold.Lease{"a": a, "b": b} {
+		if err := l.Record(t.Context(), big); err != nil {
+			t.Errorf("job %s after there is room again: %v", name, err)
+		}
+		if e, err := st.Ledger().Explain(t.Context(), name, big[499].Item.Key); e == nil || len(e.Docs) != len(big[499].Docs) {
+			t.Errorf("job %s: %v, %v", name, e, err)
+		}
+	}
+}
