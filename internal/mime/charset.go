@@ -31,7 +31,9 @@ func toUTF8(b []byte, charset string) (s string, ok bool) {
 	case "iso-8859-1", "iso8859-1", "latin1", "iso_8859-1", "l1":
 		// QUIRK: Windows mailers say ISO-8859-1 and write windows-1252 (WHATWG Encoding,
 		// section 4.2, makes them one name).
-		return windows1252(b), true
+		return singleByte(b, charmap.Windows1252), true
+	case "iso-8859-15", "iso8859-15", "iso_8859-15", "latin9", "latin-9", "l9":
+		return singleByte(b, charmap.ISO8859_15), true // the same habit
 	}
 	enc := lookup(c)
 	if enc == nil {
@@ -87,15 +89,21 @@ func raw8(s, charset string) string {
 	return windows1252([]byte(s))
 }
 
-// windows1252 never fails: its five undefined bytes are read as ISO-8859-1 has them.
-func windows1252(b []byte) string {
+func windows1252(b []byte) string { return singleByte(b, charmap.Windows1252) }
+
+// singleByte never fails: what m leaves open is read as windows-1252, and its five
+// undefined bytes as ISO-8859-1 has them.
+func singleByte(b []byte, m *charmap.Charmap) string {
 	if isASCII(b) {
 		return string(b)
 	}
 	var s strings.Builder
 	s.Grow(len(b) + 8)
 	for _, c := range b {
-		r := charmap.Windows1252.DecodeByte(c)
+		r := m.DecodeByte(c)
+		if r == utf8.RuneError || r >= 0x80 && r < 0xa0 {
+			r = charmap.Windows1252.DecodeByte(c)
+		}
 		if r == utf8.RuneError {
 			r = rune(c)
 		}
