@@ -344,3 +344,20 @@ func TestManyIssuesAreCut(t *testing.T) {
 		t.Errorf("%d issues: %.200v", len(is), err)
 	}
 }
+
+func TestEntriesDoNotShareADefault(t *testing.T) {
+	t.Parallel()
+	type entry struct {
+		Types []string `key:"types" default:"a,b"`
+	}
+	var v struct {
+		List []entry `key:"list"`
+	}
+	if err := settings.Decode([]byte(`{"list":[{},{}]}`), &v, nil); err != nil {
+		t.Fatal(err)
+	}
+	v.List[0].Types[0] = "changed"
+	if v.List[1].Types[0] != "a" {
+		t.Error("two entries share one default")
+	}
+}
