@@ -79,8 +79,8 @@ func (x *session) prepare(ctx context.Context, s *SMTP, tell teller) error {
 	if err != nil {
 		return broken(ctx, atGreeting, err)
 	}
-	if p.code/100 != 2 {
-		return explain(atGreeting, p)
+	if p.code != 220 {
+		return unexpected(ctx, atGreeting, p)
 	}
 	tell(atGreeting, p.words())
 	if err := x.hello(ctx); err != nil {
@@ -107,6 +107,14 @@ func (x *session) prepare(ctx context.Context, s *SMTP, tell teller) error {
 	return nil
 }
 
+// unexpected is the error of an answer that is a refusal or has no meaning there.
+func unexpected(ctx context.Context, at stage, p reply) error {
+	if p.code/100 < 4 {
+		return broken(ctx, at, errGarbage)
+	}
+	return explain(at, p)
+}
+
 // hello: RFC 5321 section 4.1.1.1. What an earlier EHLO offered is forgotten.
 func (x *session) hello(ctx context.Context) error {
 	x.ext = map[string]string{}
@@ -121,7 +129,7 @@ func (x *session) hello(ctx context.Context) error {
 		return broken(ctx, atHello, err)
 	}
 	if p.code != 250 {
-		return explain(atHello, p)
+		return unexpected(ctx, atHello, p)
 	}
 	for _, l := range p.lines[1:] {
 		k, v, _ := strings.Cut(strings.TrimSpace(l), " ")
@@ -179,7 +187,7 @@ func (x *session) startTLS(ctx context.Context, s *SMTP) error {
 		return broken(ctx, atStartTLS, err)
 	}
 	if p.code != 220 {
-		return explain(atStartTLS, p)
+		return unexpected(ctx, atStartTLS, p)
 	}
 	// RFC 3207 section 4.2 and the command injections found since (CVE-2011-0411 and its
 	// kin): nothing that was sent in clear counts after this.
