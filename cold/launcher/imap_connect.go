@@ -427,6 +427,9 @@ func isQuotable(s string) bool {
 
 // patient lengthens the silence for what large folders make slow.
 func (s *session) patient(on bool) {
+	if s.c == nil {
+		return
+	}
 	d := s.l.timeout()
 	if on {
 		d *= 5
