@@ -161,7 +161,7 @@ func checkMediaType(s string) error {
 		}
 	}
 	t, _, err := mime.ParseMediaType(s)
-	if err != nil || !strings.Contains(t, "/") {
+	if err != nil || len(s) > maxFileName || !strings.Contains(t, "/") {
 		return say(`it does not read as type/subtype, such as "application/pdf"`, `n'est pas de la forme type/sous-type, comme "application/pdf"`)
 	}
 	// RFC 2045 section 6.4: composite types cannot be encoded, and content is.

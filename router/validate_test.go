@@ -90,6 +90,7 @@ func TestValidate(t *testing.T) {
 		{"name long", "attachments[0].name", CodeTooLong, file(func(a *Attachment) { a.Name = strings.Repeat("é", 128) })},
 		{"type CRLF", "attachments[0].media_type", "bad_format", file(func(a *Attachment) { a.MediaType = "text/plain\r\nX: y" })},
 		{"type accent", "attachments[0].media_type", "bad_format", file(func(a *Attachment) { a.MediaType = "text/é" })},
+		{"type long", "attachments[0].media_type", "bad_format", file(func(a *Attachment) { a.MediaType = "text/" + strings.Repeat("x", 300) })},
 		{"type half", "attachments[0].media_type", "bad_format", file(func(a *Attachment) { a.MediaType = "text" })},
 		{"type multipart", "attachments[0].media_type", "bad_format", file(func(a *Attachment) { a.MediaType = "multipart/mixed" })},
 		{"open nil", "attachments[0].open", "required", file(func(a *Attachment) { a.Open = nil })},

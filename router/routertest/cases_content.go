@@ -24,6 +24,8 @@ var contentCases = []testCase{
 		quote: "What was opened is closed when SendMail returns."},
 	{name: "attachment fails", run: attachmentFails,
 		quote: "If an attachment cannot be opened or read to its end, nothing is sent."},
+	{name: "inline by content id", run: inlineByID,
+		quote: "shown inside HTML by their ContentID"},
 	{name: "any script", run: anyScript,
 		quote: "Text in any script arrives as it was written."},
 	{name: "further headers", run: furtherHeaders,
@@ -177,6 +179,26 @@ func attachmentFails(r *run) {
 	}
 	r.wantNothing()
 	r.mustSend(r.message()) // the next one is not hurt
+}
+
+func inlineByID(r *run) {
+	logo, sign := router.Bytes("logo.png", "image/png", []byte("\x89PNG\r\n\x1a\n1")), router.Bytes("signature.png", "", []byte("\x89PNG\r\n\x1a\n2"))
+	logo.ContentID, sign.ContentID = "logo", "signature.1@example.org"
+	m := r.message()
+	m.HTML = `<p><img src="cid:logo"> <img src="cid:signature.1@example.org"></p>`
+	m.Inline = []router.Attachment{logo, sign}
+	m.Attachments = []router.Attachment{router.Bytes("a.bin", "", []byte("x"))}
+	r.mustSend(m)
+	d := r.parse(r.only())
+	for _, a := range m.Inline {
+		want, _ := readAttachment(a)
+		if got, ok := d.ids["<"+a.ContentID+">"]; !ok || !bytes.Equal(got, want) { // RFC 2392
+			r.Errorf("the image with Content-ID <%s> arrived as %q, want %q", a.ContentID, got, want)
+		}
+	}
+	if _, ok := d.file("a.bin"); !ok {
+		r.Errorf("the attachment beside the images did not arrive")
+	}
 }
 
 func anyScript(r *run) {

@@ -19,6 +19,7 @@ type delivered struct {
 	header mail.Header
 	text   []string // decoded text/* parts that are no attachments
 	files  []File
+	ids    map[string][]byte // contents by Content-ID, with its brackets
 }
 
 func read(raw []byte) (*delivered, error) {
@@ -26,7 +27,7 @@ func read(raw []byte) (*delivered, error) {
 	if err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
-	d := &delivered{header: m.Header}
+	d := &delivered{header: m.Header, ids: map[string][]byte{}}
 	get := func(name string) string { return m.Header.Get(name) }
 	return d, d.part(get, m.Body, 0)
 }
@@ -63,6 +64,9 @@ func (d *delivered) part(get func(string) string, body io.Reader, depth int) err
 	data, err := io.ReadAll(body)
 	if err != nil {
 		return fmt.Errorf("%s part: %w", mt, err)
+	}
+	if id := get("Content-Id"); id != "" {
+		d.ids[id] = data
 	}
 	disposition, dp, _ := mime.ParseMediaType(get("Content-Disposition"))
 	name := decode(orElse(dp["filename"], params["name"]))

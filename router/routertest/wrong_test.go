@@ -99,6 +99,17 @@ var wrongs = []wrong{
 				}
 			}
 		})},
+	{name: "attaches inline images", cases: []string{"inline_by_content_id"},
+		send: change(func(m *router.Message) {
+			if m.Check() != nil {
+				return
+			}
+			for _, a := range m.Inline {
+				a.ContentID = ""
+				m.Attachments = append(m.Attachments, a)
+			}
+			m.Inline = nil
+		})},
 	{name: "writes ASCII only", cases: []string{"any_script"},
 		send: change(func(m *router.Message) {
 			m.Subject = strings.Map(func(r rune) rune {
@@ -368,7 +379,7 @@ func TestSuiteNoticesFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, "-test.run=^TestWrongSenders$", "-test.v", "-test.timeout=120s", "-test.parallel=16")
+	cmd := exec.Command(self, "-test.run=^TestWrongSenders$", "-test.v", "-test.timeout=300s", "-test.parallel=16")
 	cmd.Env = append(os.Environ(), inner+"=1")
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
