@@ -64,8 +64,12 @@ func TestSecretNeverPrints(t *testing.T) {
 			t.Errorf("%%%s of pointers: %s", verb, out)
 		}
 	}
-	extra, bad := "x", "%[2]d" // wrong on purpose; variables, so that go vet lets them pass
-	for _, out := range []string{fmt.Sprint(s, h), fmt.Sprintln(*h), fmt.Sprintf(extra, s, h), fmt.Sprintf(bad, s), fmt.Errorf("no: %v", s).Error(), s.GoString()} {
+	for _, format := range []string{"x", "%[3]d", "%!", "%d %[1]*d"} { // what fmt says of a wrong call
+		if out := fmt.Sprintf(format, s, *h); leaks(out) {
+			t.Errorf("leak: %s", out)
+		}
+	}
+	for _, out := range []string{fmt.Sprint(s, h), fmt.Sprintln(*h), fmt.Errorf("no: %v", s).Error(), s.GoString()} {
 		if leaks(out) {
 			t.Errorf("leak: %s", out)
 		}
