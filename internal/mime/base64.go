@@ -160,7 +160,7 @@ func (st *base64State) mend(out, block []byte, last bool, repair func(string)) [
 			if st.ended {
 				// QUIRK: encoders that pad every chunk; but a mailing list's footer below
 				// the data is no data.
-				for _, c := range block[i:min(len(block), i+256)] {
+				for _, c := range block[i:min(len(block), i+80)] {
 					if base64Table[c] == stray || c == ' ' {
 						st.done = true
 						repair("base64: text behind the end left out")
