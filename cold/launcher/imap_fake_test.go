@@ -48,12 +48,6 @@ func (s *fakeServer) commands() []string {
 	return slices.Clone(s.log)
 }
 
-func (s *fakeServer) connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.conns
-}
-
 // start serves on loopback and returns settings for it.
 func (s *fakeServer) start(t testing.TB) *IMAP {
 	t.Helper()

@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	rangeSize  = 200 // mails in one FETCH
-	ahead      = 4   // commands in flight
+	rangeSize  = 200     // mails in one FETCH
+	rangeBytes = 2 << 20 // of mails in one FETCH, so that what waits for its OK stays small
+	ahead      = 32      // commands in flight
 	aheadBytes = 64 << 20
 	mostAlone  = 5 // mails in a row that die alone mean that the server fails as a whole
 )
@@ -96,8 +97,14 @@ func (s *session) Open(ctx context.Context, items []cold.Item, got func(cold.Ite
 // run brings all, and ends with an error only when the source fails as a whole.
 func (o *opening) run(all []*want) error {
 	var queue [][]*want
-	for part := range slices.Chunk(all, rangeSize) {
-		queue = append(queue, part)
+	bytes := int64(0)
+	for _, w := range all {
+		last := len(queue) - 1
+		if bytes += max(w.item.Size, 0); last < 0 || len(queue[last]) == rangeSize || bytes > rangeBytes {
+			queue, bytes = append(queue, nil), max(w.item.Size, 0)
+			last++
+		}
+		queue[last] = append(queue[last], w)
 	}
 	pipeline := ahead
 	for len(queue) > 0 {
