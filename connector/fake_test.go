@@ -128,6 +128,12 @@ func (f *fake) note(format string, args ...any) {
 	f.violations = append(f.violations, fmt.Sprintf(format, args...))
 }
 
+func (f *fake) inClear() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.clear.String()
+}
+
 func (f *fake) sent() []taken {
 	f.mu.Lock()
 	defer f.mu.Unlock()

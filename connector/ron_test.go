@@ -222,11 +222,11 @@ func TestNoSTARTTLS(t *testing.T) {
 			tlsExt, _, login := ronOffers(script["capabilities_tls"])
 			implicit := script["implicit_tls"] == "true"
 
-			encrypted := 0
+			var encrypted atomic.Bool
 			f := newFake(t, func(f *fake) {
 				f.lenient = true // where the script lets TLS begin without a server for it
 				f.password, f.implicit = canary, implicit
-				f.tls = &tls.Config{Certificates: []tls.Certificate{leaf}, VerifyConnection: func(tls.ConnectionState) error { encrypted++; return nil }}
+				f.tls = &tls.Config{Certificates: []tls.Certificate{leaf}, VerifyConnection: func(tls.ConnectionState) error { encrypted.Store(true); return nil }}
 				f.ext = append([]string{"SIZE 100000"}, clearExt...)
 				f.on = func(f *fake, verb, _ string) *action {
 					if verb == "CONNECT" && greeting != "" {
@@ -241,7 +241,7 @@ func TestNoSTARTTLS(t *testing.T) {
 					if verb == "STARTTLS" && stls != "" {
 						return &action{say: strings.TrimSuffix(stls, "\r\n"), cut: true}
 					}
-					if verb == "EHLO" && encrypted > 0 && !implicit {
+					if verb == "EHLO" && encrypted.Load() && !implicit {
 						return &action{say: "250-fake\r\n250-" + strings.Join(append([]string{"SIZE 100000"}, tlsExt...), "\r\n250-") + "\r\n250 HELP"}
 					}
 					return nil
@@ -269,7 +269,7 @@ func TestNoSTARTTLS(t *testing.T) {
 			if d := time.Since(start); d > 5*time.Second {
 				t.Errorf("took %v", d)
 			}
-			clear := f.clear.String()
+			clear := f.inClear()
 			for _, secret := range []string{"AUTH", "MAIL FROM", "marie@", canary, "Bonjour"} {
 				if strings.Contains(clear, secret) {
 					t.Errorf("%q went out in clear", secret)

@@ -25,10 +25,9 @@ type fate struct {
 
 // outcome is what one transaction came to.
 type outcome struct {
-	fates    []fate
-	final    reply // the answer to the final dot, if accepted
-	began    bool  // the content, or part of it, went out
-	answered bool  // the server answered to a command of the transaction
+	fates []fate
+	final reply // the answer to the final dot, if accepted
+	began bool  // the content, or part of it, went out
 }
 
 // spoil gives every recipient that has no error of its own this one.
@@ -84,7 +83,6 @@ func (x *session) mailLine(c *composed) string {
 func (x *session) transact(ctx context.Context, c *composed, rcpts []string, partial Partial) *outcome {
 	o := &outcome{fates: make([]fate, len(rcpts))}
 	if e := x.check(c); e != nil {
-		o.answered = true // by its EHLO
 		o.spoil(e)
 		return o
 	}
@@ -121,7 +119,6 @@ func (x *session) transact(ctx context.Context, c *composed, rcpts []string, par
 			o.spoil(broken(ctx, atData, err))
 			return o
 		}
-		o.answered = true
 	}
 	if stop {
 		x.reset()
@@ -179,7 +176,6 @@ func (x *session) envelope(ctx context.Context, c *composed, rcpts []string, o *
 		if err := x.write(buf); err != nil {
 			// The server may have said why before it closed.
 			if p, rerr := x.replyWithin(min(x.timeout, time.Second)); rerr == nil && p.code/100 > 3 {
-				o.answered = true
 				o.spoil(explain(atMail, p))
 			} else {
 				o.spoil(broken(ctx, atRcpt, err))
@@ -232,7 +228,6 @@ func (x *session) mailReply(ctx context.Context, o *outcome) bool {
 		o.spoil(broken(ctx, atMail, err))
 		return false
 	}
-	o.answered = true
 	switch {
 	case p.code/100 == 2:
 		return true
