@@ -374,7 +374,7 @@ func TestConnectAgainstLies(t *testing.T) {
 			if tt.class != "" && vaguemestre.ClassOf(err) != tt.class || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("class %q: %v", vaguemestre.ClassOf(err), err)
 			}
-			if took := time.Since(start); took > 8*time.Second {
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("it took %v", took)
 			}
 			if strings.Contains(err.Error(), "geheim") {
@@ -435,11 +435,19 @@ func TestFolderThatDoesNotExist(t *testing.T) {
 
 func TestUIDValidityChangesInARun(t *testing.T) {
 	t.Parallel()
-	s := &fakeServer{mails: mailbox(4)}
-	s.on = body(func(c *fakeConn, tag, set string) {
-		s.validity = 8
-		c.Close()
-	})
+	s := &fakeServer{mails: mailbox(4), on: func(c *fakeConn, tag, cmd string) bool {
+		switch {
+		case strings.HasPrefix(cmd, "SELECT") && c.n > 1: // the folder was rebuilt
+			c.say("* 4 EXISTS")
+			c.say("* OK [UIDVALIDITY 8] ok")
+			c.say("%s OK done", tag)
+			return true
+		case strings.Contains(cmd, "BODY"):
+			c.Close()
+			return true
+		}
+		return false
+	}}
 	l := s.start(t)
 	k, err := collect(t, l)
 	if vaguemestre.ClassOf(err) != vaguemestre.ClassSource || k != nil && len(k.whole) > 0 {
