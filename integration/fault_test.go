@@ -266,7 +266,8 @@ func TestFaultLines(t *testing.T) {
 					spoil()
 				}
 			}
-			err := x.breaks(t, c.name, 10*time.Second)
+			// Opening and searching a folder may take five times the timeout.
+			err := x.breaks(t, c.name, 20*time.Second)
 			if c.at != "" && !seen[c.at] {
 				t.Errorf("the run had the steps %v, not %q", seen, c.at)
 			}
