@@ -388,6 +388,9 @@ func (r *run) settleOne(ctx context.Context, action After, entries []Entry) erro
 	for i, rc := range receipts[:min(len(receipts), len(entries))] {
 		e := entries[i]
 		e.Time = r.job.now()
+		if action.Do == DoDelete && rc.Outcome == SettleGone {
+			rc.Outcome = SettleDone // it is so now, whoever did it
+		}
 		e.Receipt = string(rc.Outcome)
 		if rc.Ref != "" {
 			e.Receipt += " " + rc.Ref
