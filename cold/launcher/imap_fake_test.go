@@ -129,9 +129,11 @@ func (s *fakeServer) row(uid uint32) string {
 }
 
 func (s *fakeServer) serve(c *fakeConn) {
-	if s.greeting != "" {
+	switch s.greeting {
+	case "-": // somebody else has greeted
+	default:
 		c.say("%s", s.greeting)
-	} else {
+	case "":
 		c.say("* OK [CAPABILITY %s] ready", s.caps)
 	}
 	for {

@@ -1,12 +1,9 @@
 package launcher
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/vaguemestre/vaguemestre"
 	"github.com/vaguemestre/vaguemestre/cold"
@@ -111,8 +108,7 @@ func (o *opening) run(all []*want) error {
 		if err := o.s.ready(o.ctx); err != nil {
 			return err
 		}
-		n := o.window(queue, pipeline)
-		err := o.batch(queue[:n])
+		n, err := o.batch(queue, pipeline)
 		if o.user != nil {
 			o.s.drop() // the rest of the answers is on its way
 			return o.user
@@ -144,24 +140,6 @@ func (o *opening) run(all []*want) error {
 		return errIMAP("fetch", vaguemestre.ClassSource, "the connection breaks over every mail that is asked for; it is tried again later")
 	}
 	return o.blame()
-}
-
-// window tells how many commands to send ahead.
-func (o *opening) window(queue [][]*want, most int) int {
-	n, bytes := 0, int64(0)
-	for n < len(queue) && n < most && bytes < aheadBytes {
-		if n > 0 && len(queue[n]) == 1 && queue[n][0].alone > 0 {
-			break // a suspect is fetched alone
-		}
-		for _, w := range queue[n] {
-			bytes += max(w.item.Size, 0)
-		}
-		n++
-		if len(queue[n-1]) == 1 && queue[n-1][0].alone > 0 {
-			break
-		}
-	}
-	return n
 }
 
 // afterEnd sorts out what a command that ended left open.
@@ -355,129 +333,4 @@ func (o *opening) confirm(w *want) error {
 	w.confirmed = true
 	o.user = o.got(w.item, nil)
 	return o.user
-}
-
-// batch sends one FETCH a part and reads all the answers. An error means that the
-// connection is lost, or that got ended it.
-func (o *opening) batch(parts [][]*want) error {
-	c := o.s.c
-	release := c.conn.Bind(o.ctx)
-	defer release()
-	if err := c.g.take(); err != nil {
-		return err
-	}
-	defer c.g.giveBack()
-	open := map[string][]*want{}
-	for _, part := range parts {
-		uids := make([]uint32, len(part))
-		for i, w := range part {
-			uids[i] = w.uid
-		}
-		tag, err := c.send("UID FETCH " + uidSet(uids) + " (UID FLAGS BODY.PEEK[])")
-		if err != nil {
-			return err
-		}
-		open[tag] = part
-	}
-	c.fetch.alone = 0
-	if len(parts) == 1 && len(parts[0]) == 1 {
-		c.fetch.alone = parts[0][0].uid
-	}
-	c.fetch.large = o.large
-	defer func() { c.fetch.large, c.fetch.alone = nil, 0 }()
-	var r row
-	for len(open) > 0 {
-		a, done, err := c.step("", func(line []byte) error {
-			if err := c.fetch.parse(line, &r); err != nil {
-				return err
-			}
-			return o.take(&r)
-		})
-		if err != nil {
-			return err
-		}
-		c.g.in.begin()
-		if !done {
-			continue
-		}
-		// QUIRK: Dovecot ends a command only after the data of the next, so tags are
-		// matched in whatever order they come.
-		tag, code, _ := strings.Cut(a.code, " ")
-		part, ours := open[tag]
-		if !ours {
-			return c.broken(fmt.Errorf("the server ends a command that was not sent: %s", quote(tag)))
-		}
-		delete(open, tag)
-		a.code = code
-		for _, w := range part {
-			switch {
-			case w.done() || w.broken:
-			case !a.ok():
-				w.refused = a
-			case w.given:
-				if err := o.confirm(w); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// take gives a mail that was read whole.
-func (o *opening) take(r *row) error {
-	if r.uid == 0 {
-		r.uid = o.s.c.fetch.alone
-	}
-	w := o.byUID[r.uid]
-	if w != nil && r.deleted {
-		w.gone = true
-	}
-	if w == nil || w.given || r.deleted || r.body != bodySmall {
-		return nil // a row about flags, of a mail that was not asked for, or a body that is none
-	}
-	if r.bytes == 0 && w.item.Size != 0 {
-		w.empty = true // QUIRK: an empty string where there is a mail
-		return nil
-	}
-	o.success, o.ever = true, true
-	w.given, w.bytes = true, r.bytes
-	o.user = o.got(w.item, &cold.Content{MediaType: "message/rfc822", Size: r.bytes, Body: bytes.NewReader(r.small)})
-	return o.user
-}
-
-// large gives a mail while it comes.
-func (o *opening) large(r *row, body *largeBody) error {
-	uid := r.uid
-	if uid == 0 {
-		uid = o.s.c.fetch.alone
-	}
-	w := o.byUID[uid]
-	if w == nil {
-		return nil
-	}
-	if r.deleted {
-		w.gone = true
-		return nil
-	}
-	o.current = w
-	if w.given { // a suspect that is fetched alone: its content was given, and broke off
-		err := body.drain()
-		if err == nil {
-			o.current = nil
-			o.success, o.ever = true, true
-		}
-		return err
-	}
-	w.given, w.broken, w.bytes = true, true, body.left
-	if o.user = o.got(w.item, &cold.Content{MediaType: "message/rfc822", Size: body.left, Body: body}); o.user != nil {
-		return o.user
-	}
-	if err := body.drain(); err != nil {
-		return err
-	}
-	o.current = nil
-	o.success, o.ever = true, true
-	w.broken = false
-	return nil
 }

@@ -1,0 +1,157 @@
+package launcher
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/internal/sasl"
+)
+
+// authenticate logs in and returns the mechanism's name.
+func (s *session) authenticate(ctx context.Context) (string, error) {
+	var offered []string
+	for c := range s.c.caps {
+		if m, ok := strings.CutPrefix(c, "AUTH="); ok {
+			offered = append(offered, m)
+		}
+	}
+	secure := s.c.conn.Secure()
+	account, password := s.l.Account, s.l.password()
+	auto := s.l.Auth == "" || strings.EqualFold(s.l.Auth, "auto")
+	client, name, err := sasl.Choose(s.l.Auth, offered, secure, s.l.AllowInsecureAuth,
+		sasl.Credentials{Account: account, Password: password, Host: s.l.Host, Port: s.l.port()})
+	if err != nil {
+		// The old LOGIN command, where the server has it and the line may carry it.
+		if auto || strings.EqualFold(s.l.Auth, "login") {
+			switch {
+			case s.c.caps["LOGINDISABLED"]: // RFC 9051 section 6.2.3
+				if len(offered) == 0 {
+					return "", errIMAP("login", vaguemestre.ClassConfig,
+						"the server allows no login on this line (LOGINDISABLED): set tls to implicit or starttls")
+				}
+			case secure || s.l.AllowInsecureAuth:
+				return "LOGIN command", s.login(ctx, account, password)
+			}
+		}
+		return "", err
+	}
+	initial := []byte(nil)
+	if _, initial, err = client.Start(); err != nil {
+		return name, errIMAP("login", vaguemestre.ClassConfig, "%w", err)
+	}
+	command := "AUTHENTICATE " + name
+	if initial != nil && s.c.has("SASL-IR") { // RFC 4959 section 3
+		command += " " + encodeSASL(initial)
+		initial = nil
+	}
+	s.c.caps = nil
+	var failed error
+	rounds := 0
+	a, err := s.talk(command, func(line []byte) error {
+		if line[0] != '+' {
+			s.untaggedCaps(line)
+			return nil
+		}
+		if rounds++; rounds > 10 {
+			return fmt.Errorf("the server does not end the login")
+		}
+		var reply []byte
+		switch text := strings.TrimSpace(string(line[1:])); {
+		case initial != nil:
+			reply, initial = initial, nil
+		default:
+			challenge, err := base64.StdEncoding.DecodeString(text)
+			if err == nil {
+				reply, err = client.Next(challenge)
+			}
+			if err != nil {
+				failed = err
+				_, err = s.c.conn.Write([]byte("*\r\n")) // RFC 9051 section 6.2.2: gives up the exchange
+				return err
+			}
+		}
+		out := ""
+		if len(reply) > 0 {
+			out = base64.StdEncoding.EncodeToString(reply)
+		}
+		_, err := s.c.conn.Write([]byte(out + "\r\n"))
+		return err
+	})
+	if err != nil {
+		return name, s.lost(ctx, "login", err)
+	}
+	if failed != nil {
+		return name, errIMAP("login", vaguemestre.ClassAuth, "%s failed: %w", name, failed)
+	}
+	if !a.ok() {
+		return name, s.l.loginError(a, sasl.Problem(client))
+	}
+	if err := sasl.Verify(client); err != nil {
+		return name, errIMAP("login", vaguemestre.ClassAuth, "%w", err)
+	}
+	s.codeCaps(a)
+	return name, nil
+}
+
+func encodeSASL(b []byte) string {
+	if len(b) == 0 {
+		return "=" // RFC 4959 section 3: an empty first answer
+	}
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+func (s *session) untaggedCaps(line []byte) {
+	if hasPrefixFold(line, "CAPABILITY ") {
+		s.setCaps(string(line[len("CAPABILITY "):]))
+	}
+}
+
+// login is the LOGIN command. What a quoted string may not hold goes as a literal.
+func (s *session) login(ctx context.Context, account, password string) error {
+	s.c.caps = nil
+	parts := []string{"LOGIN "}
+	for i, word := range []string{account, password} {
+		if i > 0 {
+			parts[len(parts)-1] += " "
+		}
+		if isQuotable(word) {
+			parts[len(parts)-1] += `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
+			continue
+		}
+		parts[len(parts)-1] += fmt.Sprintf("{%d}", len(word))
+		parts = append(parts, word)
+	}
+	sent := 1
+	a, err := s.talk(parts[0], func(line []byte) error {
+		if line[0] != '+' {
+			s.untaggedCaps(line)
+			return nil
+		}
+		if sent >= len(parts) {
+			return fmt.Errorf("the server asks to go on where nothing more is to be sent")
+		}
+		sent++
+		_, err := s.c.conn.Write([]byte(parts[sent-1] + "\r\n"))
+		return err
+	})
+	if err != nil {
+		return s.lost(ctx, "login", err)
+	}
+	if !a.ok() {
+		return s.l.loginError(a, "")
+	}
+	s.codeCaps(a)
+	return nil
+}
+
+func isQuotable(s string) bool {
+	for _, c := range []byte(s) {
+		if c < ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
