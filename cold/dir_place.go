@@ -27,6 +27,8 @@ type dirPlace struct {
 	tmp  *os.Root
 	lock *os.File
 	j    *dirJournal
+
+	rootDir, tmpDir *os.File // root and tmp themselves, for renames
 }
 
 // openPlace opens the target, waits for its lock and finishes what a crash left.
@@ -70,6 +72,12 @@ func (p *dirPlace) open(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
+	if p.rootDir, err = p.root.Open("."); err != nil {
+		return err
+	}
+	if p.tmpDir, err = p.tmp.Open("."); err != nil {
+		return err
+	}
 	_, noJournal := p.meta.Lstat(journalName)
 	if p.j, err = openJournal(p.meta); err != nil {
 		return err
@@ -88,6 +96,11 @@ func (p *dirPlace) close() {
 	}
 	if p.lock != nil {
 		p.lock.Close() // and with it the lock
+	}
+	for _, f := range []*os.File{p.rootDir, p.tmpDir} {
+		if f != nil {
+			f.Close()
+		}
 	}
 	for _, r := range []*os.Root{p.tmp, p.meta, p.root} {
 		if r != nil {
@@ -265,10 +278,15 @@ func (p *dirPlace) alreadyShown(rec *dirRecord) bool {
 // move gives a prepared file or directory its name in the target, and fails with
 // fs.ErrExist rather than replace anything.
 func (p *dirPlace) move(temp, name string) error {
-	err := renameNew(p.tmp, temp, p.root, name)
-	if !errors.Is(err, errors.ErrUnsupported) {
-		return err
+	err := renameNew(p.tmpDir, temp, p.rootDir, name)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return p.moveByHand(temp, name)
 	}
+	return err
+}
+
+// moveByHand is move where no system call does it.
+func (p *dirPlace) moveByHand(temp, name string) error {
 	from := metaName + "/tmp/" + temp
 	st, err := p.root.Lstat(from)
 	if err != nil {

@@ -10,19 +10,9 @@ import (
 
 // renameNew renames without ever replacing: fs.ErrExist when the name is taken,
 // errors.ErrUnsupported when the file system cannot do it. Both names are single
-// elements and both directories are held open, so no link can lead it astray.
-func renameNew(from *os.Root, old string, to *os.Root, name string) error {
-	a, err := from.Open(".")
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	b, err := to.Open(".")
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	err = unix.Renameat2(int(a.Fd()), old, int(b.Fd()), name, unix.RENAME_NOREPLACE)
+// elements in directories that are held open, so no link can lead it astray.
+func renameNew(from *os.File, old string, to *os.File, name string) error {
+	err := unix.Renameat2(int(from.Fd()), old, int(to.Fd()), name, unix.RENAME_NOREPLACE)
 	switch {
 	case err == nil:
 		return nil

@@ -8,4 +8,4 @@ import (
 )
 
 // renameNew is not available here: see dirPlace.move for what is done instead.
-func renameNew(*os.Root, string, *os.Root, string) error { return errors.ErrUnsupported }
+func renameNew(*os.File, string, *os.File, string) error { return errors.ErrUnsupported }
