@@ -13,6 +13,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 	"time"
@@ -85,6 +87,14 @@ func child() {
 		work := map[string]func(context.Context, order, *result) error{
 			"floor": floor, "job, null sink": jobNull, "job, directory": jobDir, "go-imap + go-message": peer, "verify": verify, "smtp": smtpSend,
 		}[o.Who]
+		if d := os.Getenv("VAGUEMESTRE_PROFILE"); d != "" {
+			stop, perr := profile(d, o.Who)
+			if perr != nil {
+				fmt.Fprintln(os.Stderr, "bench:", perr)
+				os.Exit(1)
+			}
+			defer stop()
+		}
 		begin, cpu := time.Now(), cpuTime()
 		err = work(context.Background(), o, &r)
 		if r.Seconds == 0 {
@@ -97,6 +107,23 @@ func child() {
 	}
 	r.RSS = peakRSS()
 	_ = json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// profile writes a CPU profile of this contestant into a folder.
+func profile(dir, who string) (stop func(), err error) {
+	f, err := os.Create(filepath.Join(dir, strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r
+		}
+		return '-'
+	}, who)+".pprof"))
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	return func() { pprof.StopCPUProfile(); f.Close() }, nil
 }
 
 func cpuTime() float64 {

@@ -11,6 +11,8 @@
 // round; the table has the median. Memory is the peak resident set (VmHWM) of that
 // process, CPU its own user and system time.
 //
+// With VAGUEMESTRE_PROFILE=FOLDER in the environment every contestant leaves a CPU profile there.
+//
 // The floor is one IMAP connection with one UID FETCH 1:* BODY.PEEK[] whose bytes are
 // dropped. The peer is emersion/go-imap with emersion/go-message used as their
 // documentation shows.
