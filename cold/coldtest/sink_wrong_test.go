@@ -221,7 +221,7 @@ func (s *memSink) read(ctx context.Context, d *cold.Document) ([]byte, error) {
 	}
 }
 
-func memHarness(fault string) func(t *testing.T) SinkHarness {
+func memSinkHarness(fault string) func(t *testing.T) SinkHarness {
 	return func(t *testing.T) SinkHarness {
 		s := &memSink{fault: fault}
 		return SinkHarness{
@@ -248,7 +248,7 @@ func memHarness(fault string) func(t *testing.T) SinkHarness {
 	}
 }
 
-func TestSinkSuite(t *testing.T) { TestSink(t, memHarness("")) }
+func TestSinkSuite(t *testing.T) { TestSink(t, memSinkHarness("")) }
 
 // wrongSinks names faults, and cases that must notice them.
 var wrongSinks = map[string][]string{
@@ -287,7 +287,7 @@ func TestSinkSuiteFailsOnWrongOnes(t *testing.T) {
 	const env = "VAGUEMESTRE_WRONG_SINKS"
 	if os.Getenv(env) != "" {
 		for fault := range wrongSinks {
-			t.Run(fault, func(t *testing.T) { TestSink(t, memHarness(fault)) })
+			t.Run(fault, func(t *testing.T) { TestSink(t, memSinkHarness(fault)) })
 		}
 		return
 	}
