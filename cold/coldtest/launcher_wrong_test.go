@@ -13,23 +13,23 @@ import (
 	"github.com/vaguemestre/vaguemestre/cold"
 )
 
-// memHarness is the harness of a MemLauncher, perhaps spoilt.
-type memHarness struct {
+// memLauncherHarness is the harness of a MemLauncher, perhaps spoilt.
+type memLauncherHarness struct {
 	mem   *MemLauncher
 	spoil func(*MemLauncher, cold.Session) cold.Session
 	whole func(*MemLauncher) cold.Launcher
 }
 
-func (h *memHarness) Launcher() cold.Launcher {
+func (h *memLauncherHarness) Launcher() cold.Launcher {
 	if h.whole != nil {
 		return h.whole(h.mem)
 	}
 	return &spoiltLauncher{MemLauncher: h.mem, spoil: h.spoil}
 }
 
-func (h *memHarness) Add(_ *testing.T, raw []byte) { h.mem.AddMail(raw) }
+func (h *memLauncherHarness) Add(_ *testing.T, raw []byte) { h.mem.AddMail(raw) }
 
-func (h *memHarness) Contents(_ *testing.T, folder string) []Kept {
+func (h *memLauncherHarness) Contents(_ *testing.T, folder string) []Kept {
 	var out []Kept
 	for _, it := range h.mem.Contents(folder) {
 		out = append(out, Kept{Data: it.Data, Seen: it.Seen, Tags: it.Tags})
@@ -278,7 +278,9 @@ const wrongLauncherEnv = "VAGUEMESTRE_WRONG_LAUNCHER"
 func TestMemLauncher(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 2} {
-		TestLauncher(t, func(*testing.T) LauncherHarness { return &memHarness{mem: &MemLauncher{PageSize: size, Range: 2}} })
+		TestLauncher(t, func(*testing.T) LauncherHarness {
+			return &memLauncherHarness{mem: &MemLauncher{PageSize: size, Range: 2}}
+		})
 	}
 }
 
@@ -292,7 +294,7 @@ func TestSpoiltLauncher(t *testing.T) {
 	for _, w := range wrongLaunchers {
 		if w.name == name {
 			TestLauncher(t, func(*testing.T) LauncherHarness {
-				return &memHarness{mem: &MemLauncher{}, spoil: w.spoil, whole: w.whole}
+				return &memLauncherHarness{mem: &MemLauncher{}, spoil: w.spoil, whole: w.whole}
 			})
 			return
 		}

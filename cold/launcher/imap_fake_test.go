@@ -131,10 +131,10 @@ func (s *fakeServer) row(uid uint32) string {
 func (s *fakeServer) serve(c *fakeConn) {
 	switch s.greeting {
 	case "-": // somebody else has greeted
-	default:
-		c.say("%s", s.greeting)
 	case "":
 		c.say("* OK [CAPABILITY %s] ready", s.caps)
+	default:
+		c.say("%s", s.greeting)
 	}
 	for {
 		line, err := c.r.ReadString('\n')
