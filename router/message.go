@@ -26,6 +26,7 @@ type Message struct {
 	Headers     map[string]string // further headers; none that the message sets itself
 	Importance  Importance        //
 	ReadReceipt bool              // asks for one, to From (RFC 8098)
+	DSN         *DSN              // asks servers for reports of the delivery; nil leaves it to them
 
 	// MessageID is set once, at acceptance by Mail.Send, if it is empty, and then stays
 	// the same over all attempts. Without angle brackets.

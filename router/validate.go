@@ -76,6 +76,7 @@ func (m *Message) Validate() settings.Issues {
 	default:
 		v.add("importance", settings.CodeNotOneOf, say("it is none of high and low; leave it out for normal", "n'est ni high ni low ; ne l'indiquez pas pour une importance normale"))
 	}
+	v.dsn(m.DSN)
 	if m.MessageID != "" {
 		v.messageID(m.MessageID)
 	}

@@ -20,7 +20,7 @@ func valid() *Message {
 		Subject: "Facture n° 12 – été 🙂", Text: "Bonjour\r\n\x00\n.\n", HTML: `<img src="cid:logo">`,
 		Inline: []Attachment{inline}, Attachments: []Attachment{Bytes("à payer.pdf", "", nil), Bytes("b.txt", "text/plain; charset=utf-8", nil)},
 		Headers:    map[string]string{"X-Dossier": "été", "References": "<a@b> <c@d>", "Auto-Submitted": "auto-generated"},
-		Importance: ImportanceLow, ReadReceipt: true, MessageID: "x.1@example.org", Date: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC),
+		Importance: ImportanceLow, ReadReceipt: true, DSN: &DSN{Notify: []Notify{NotifySuccess, NotifyFailure, NotifyDelay}, Return: ReturnHeaders, EnvelopeID: "Lot 12+3=15 ~"}, MessageID: "x.1@example.org", Date: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC),
 	}
 }
 
@@ -42,6 +42,14 @@ func TestValidate(t *testing.T) {
 		name, path, code string
 		change           func(m *Message)
 	}{
+		{"dsn without notify", "dsn.notify", "required", func(m *Message) { m.DSN.Notify = nil }},
+		{"dsn of another name", "dsn.notify[0]", "not_one_of", func(m *Message) { m.DSN.Notify = []Notify{"SUCCESS"} }},
+		{"dsn never and more", "dsn.notify[1]", "not_one_of", func(m *Message) { m.DSN.Notify = []Notify{NotifyFailure, NotifyNever} }},
+		{"dsn twice", "dsn.notify[1]", CodeDuplicate, func(m *Message) { m.DSN.Notify = []Notify{NotifyDelay, NotifyDelay} }},
+		{"dsn return", "dsn.return", "not_one_of", func(m *Message) { m.DSN.Return = "hdrs" }},
+		{"dsn id CR", "dsn.envelope_id", CodeControl, func(m *Message) { m.DSN.EnvelopeID = "a\r\nRCPT" }},
+		{"dsn id accent", "dsn.envelope_id", "bad_format", func(m *Message) { m.DSN.EnvelopeID = "été" }},
+		{"dsn id long", "dsn.envelope_id", CodeTooLong, func(m *Message) { m.DSN.EnvelopeID = strings.Repeat("x", 98) + "=" }},
 		{"nobody", "to", "required", func(m *Message) { m.To, m.Cc, m.Bcc, m.Envelope = nil, nil, nil, nil }},
 		{"empty envelope", "envelope", "required", func(m *Message) { m.Envelope = []string{} }},
 		{"from", "from", "bad_format", func(m *Message) { m.From = "achats" }},

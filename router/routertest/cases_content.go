@@ -358,6 +358,7 @@ func unchanged(r *run) {
 	m := r.message(r.address("un"), "Deux <"+r.address("deux")+">")
 	m.Cc, m.Bcc, m.ReplyTo = []string{r.address("trois")}, []string{r.address("quatre")}, []string{r.address("cinq")}
 	m.Headers = map[string]string{"X-Dossier": "12"}
+	m.DSN = &router.DSN{Notify: []router.Notify{router.NotifySuccess, router.NotifyFailure}}
 	m.Attachments = []router.Attachment{router.Bytes("a.bin", "", []byte("x"))}
 	before := fingerprint(m)
 	r.mustSend(m)
@@ -375,6 +376,9 @@ func fingerprint(m *router.Message) []string {
 		}
 	}
 	out := []string{fmt.Sprintf("%#v %v %v", c.Envelope, c.Date, c.Importance)}
+	if c.DSN != nil {
+		out = append(out, fmt.Sprintf("%q", *c.DSN))
+	}
 	return append(out, fmt.Sprintf("%q %q %q %q %q %q %q %q %q %v %v %v %q", c.From, c.ReplyTo, c.To, c.Cc, c.Bcc,
 		c.Subject, c.Text, c.HTML, c.Headers, c.ReadReceipt, c.Inline, c.Attachments, c.MessageID))
 }

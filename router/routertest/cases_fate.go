@@ -20,6 +20,8 @@ var fateCases = []testCase{
 		quote: "SendMail sends m once to each of m.Recipients and tells what became of it."},
 	{name: "envelope", run: envelope,
 		quote: "who gets it; nil is To, Cc and Bcc. Does not change the headers."},
+	{name: "reports", run: reports,
+		quote: "Reports that m.DSN wants are asked for, or the receipt's Notes say that they could not be."},
 	{name: "receipt complete", run: receiptComplete,
 		quote: "It has every recipient once, with a state of its own."},
 	{name: "one refused", run: oneRefused, needs: needForGood,
@@ -124,6 +126,21 @@ func envelope(r *run) {
 	}
 	if cc, err := d.addresses("Cc"); err != nil || len(cc) != 1 || cc[0].Address != trois {
 		r.Errorf("Cc arrived as %q, want %s", d.header.Get("Cc"), trois)
+	}
+}
+
+func reports(r *run) {
+	m := r.message()
+	m.DSN = &router.DSN{Notify: []router.Notify{router.NotifyFailure, router.NotifySuccess}, EnvelopeID: "lot 12"}
+	rc := r.mustSend(m)
+	got := slices.Clone(r.only().Notify)
+	slices.Sort(got)
+	if asked := slices.Equal(got, m.DSN.Notify); !asked && len(rc.Notes) == 0 {
+		r.Errorf("the far side was asked for the reports %q, want %q; and the receipt has no note", got, m.DSN.Notify)
+	}
+	m = r.message()
+	if rc = r.mustSend(m); len(rc.Notes) != 0 {
+		r.Errorf("nothing out of the ordinary was asked for, and the receipt notes %q", rc.Notes)
 	}
 }
 

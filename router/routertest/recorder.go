@@ -257,6 +257,11 @@ func copyMessage(m *router.Message) router.Message {
 			c.Headers[k] = v
 		}
 	}
+	if m.DSN != nil {
+		d := *m.DSN
+		d.Notify = append([]router.Notify(nil), d.Notify...)
+		c.DSN = &d
+	}
 	return c
 }
 

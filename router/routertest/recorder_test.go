@@ -16,7 +16,11 @@ func recorderHarness(rec *Recorder, sender router.MailSender) Harness {
 		Received: func() []Received {
 			var out []Received
 			for _, s := range rec.Sent() {
-				out = append(out, Received{From: s.From, To: s.To, Raw: s.Raw})
+				rec := Received{From: s.From, To: s.To, Raw: s.Raw}
+				if d := s.Message.DSN; d != nil {
+					rec.Notify = d.Notify
+				}
+				out = append(out, rec)
 			}
 			return out
 		},

@@ -40,6 +40,8 @@ type Received struct {
 	From string   // of the envelope
 	To   []string // of the envelope
 	Raw  []byte   // header and body, without what the far side put before it
+
+	Notify []router.Notify // the reports that the far side was asked for; nil is none
 }
 
 // TestMailSender checks that the connector which newHarness makes keeps the contract of

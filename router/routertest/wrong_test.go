@@ -178,6 +178,12 @@ var wrongs = []wrong{
 				m.To, m.Cc, m.Bcc = m.Envelope, nil, nil
 			}
 		})},
+	{name: "forgets the reports", cases: []string{"reports"},
+		send: change(func(m *router.Message) {
+			if m.Check() == nil {
+				m.DSN = nil
+			}
+		})},
 	{name: "tells of the accepted only", cases: []string{"receipt_complete", "one_refused", "states_told_apart"},
 		send: after(func(rc *router.Receipt, err error) (*router.Receipt, error) {
 			rc.Recipients = slices.DeleteFunc(rc.Recipients, func(p router.Recipient) bool { return p.State == router.Rejected })
