@@ -27,8 +27,9 @@ type composed struct {
 	from  string   // envelope sender
 	rcpts []string // envelope recipients, each once
 	utf8  bool     // SMTPUTF8 is needed (RFC 6531)
-	id    string   // Message-ID
-	size  int64    // bytes of the mail for SIZE= (RFC 1870 section 5: without doubled dots)
+	dsn   *router.DSN
+	id    string // Message-ID
+	size  int64  // bytes of the mail for SIZE= (RFC 1870 section 5: without doubled dots)
 
 	texts int64  // bytes of the encoded bodies
 	ready []byte // the whole of a small mail, dots doubled; nil for a large one
@@ -59,7 +60,7 @@ func compose(ctx context.Context, m *router.Message, sender string) (*composed, 
 	if err := m.Check(); err != nil {
 		return nil, err
 	}
-	c := &composed{job: &composing{alive: ctx.Err}}
+	c := &composed{dsn: m.DSN, job: &composing{alive: ctx.Err}}
 	if err := c.build(m, sender); err != nil {
 		return nil, fail(err)
 	}

@@ -18,6 +18,7 @@ func TestContract(t *testing.T) {
 		var drop, stall atomic.Bool
 		f := newFake(t, func(f *fake) {
 			f.ext[1] = "SIZE 100000000"
+			f.ext = append(f.ext, "DSN")
 			f.on = func(_ *fake, verb, arg string) *action {
 				if stall.Load() {
 					return &action{stall: true}
@@ -50,7 +51,7 @@ func TestContract(t *testing.T) {
 			Received: func() []routertest.Received {
 				var out []routertest.Received
 				for _, m := range f.sent() {
-					out = append(out, routertest.Received{From: m.from, To: m.rcpts, Raw: m.data})
+					out = append(out, routertest.Received{From: m.from, To: m.rcpts, Raw: m.data, Notify: m.notify})
 				}
 				return out
 			},

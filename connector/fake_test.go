@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +60,8 @@ type taken struct {
 	from  string
 	rcpts []string
 	data  []byte // without the doubled dots and the final one
+
+	notify []router.Notify // of the last RCPT
 }
 
 func newFake(t *testing.T, set func(*fake)) *fake {
@@ -277,6 +280,16 @@ func (f *fake) serve(raw net.Conn) {
 			if !answer(verb, addr, say) {
 				return
 			}
+			m.notify = nil
+			if _, list, ok := strings.Cut(arg, " NOTIFY="); ok {
+				if !f.offers("DSN") {
+					f.note("NOTIFY without DSN: %q", cmd)
+				}
+				list, _, _ = strings.Cut(list, " ")
+				for n := range strings.SplitSeq(strings.ToLower(list), ",") {
+					m.notify = append(m.notify, router.Notify(n))
+				}
+			}
 			if f.on == nil || f.on(f, "TAKES", addr) == nil {
 				m.rcpts = append(m.rcpts, addr)
 				in = true
@@ -341,6 +354,8 @@ func (f *fake) serve(raw net.Conn) {
 		}
 	}
 }
+
+func (f *fake) offers(ext string) bool { return slices.Contains(f.ext, ext) }
 
 func between(s string) string {
 	i, j := strings.IndexByte(s, '<'), strings.IndexByte(s, '>')

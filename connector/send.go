@@ -49,6 +49,9 @@ func (s *SMTP) SendMail(ctx context.Context, m *router.Message) (*router.Receipt
 			}
 			break
 		}
+		if o.began && c.dsn != nil && !x.has("DSN") && len(rec.Notes) == 0 {
+			rec.Notes = append(rec.Notes, noDSN)
+		}
 		taken := o.accepted()
 		if taken > 0 && rec.Ref == "" {
 			rec.Ref = queueID(o.final)

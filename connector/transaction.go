@@ -76,6 +76,18 @@ func (x *session) mailLine(c *composed) string {
 			l += " BODY=8BITMIME" // RFC 6531 section 3.6: UTF-8 in a header is 8 bits
 		}
 	}
+	if c.dsn != nil && x.has("DSN") {
+		l += dsnOfMail(c.dsn)
+	}
+	return l
+}
+
+// rcptLine is RCPT, likewise.
+func (x *session) rcptLine(c *composed, addr string) string {
+	l := "RCPT TO:<" + addr + ">"
+	if c.dsn != nil && x.has("DSN") {
+		l += dsnOfRcpt(c.dsn, addr)
+	}
 	return l
 }
 
@@ -167,7 +179,7 @@ func (x *session) envelope(ctx context.Context, c *composed, rcpts []string, o *
 		batch := rcpts[i:min(i+step, len(rcpts))]
 		buf := []byte(line)
 		for _, r := range batch {
-			buf = append(append(append(buf, "RCPT TO:<"...), r...), ">\r\n"...)
+			buf = append(append(buf, x.rcptLine(c, r)...), "\r\n"...)
 		}
 		last := i+len(batch) == len(rcpts)
 		if early && last {
