@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
@@ -19,6 +20,7 @@ import (
 	"github.com/vaguemestre/vaguemestre/cold"
 	"github.com/vaguemestre/vaguemestre/cold/launcher"
 	"github.com/vaguemestre/vaguemestre/connector"
+	"github.com/vaguemestre/vaguemestre/examples/internal/demo"
 	"github.com/vaguemestre/vaguemestre/router"
 	"github.com/vaguemestre/vaguemestre/store/sqlite"
 )
@@ -26,26 +28,26 @@ import (
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := run(ctx); err != nil {
+	if err := run(ctx, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		cancel()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "vaguemestre-quickstart-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	mails := french()
-	srv, err := startServers(dir, mails)
+	mails := demo.Mails()
+	srv, err := demo.Start(dir, mails)
 	if err != nil {
 		return err
 	}
-	defer srv.close()
-	fmt.Printf("A mailbox with %d mails waits at imaps://%s on 127.0.0.1:%d.\n\n", len(mails), account, srv.imapPort)
+	defer srv.Close()
+	fmt.Fprintf(out, "A mailbox with %d mails waits at imaps://%s on 127.0.0.1:%d.\n\n", len(mails), demo.Account, srv.IMAPPort)
 
 	st, err := sqlite.Open(ctx, filepath.Join(dir, "state.db"), nil)
 	if err != nil {
@@ -67,8 +69,8 @@ func run(ctx context.Context) error {
 			Filters: cold.Filters{Include: []cold.Filter{filter}},
 			Sink:    cold.Dir(filepath.Join(dir, fmt.Sprintf("in-%d", i+1))),
 			Ledger:  st.Ledger(),
-			Launcher: &launcher.IMAP{Host: "127.0.0.1", Port: srv.imapPort, Account: account, Password: password,
-				CAFile: srv.caFile, Source: "INBOX"},
+			Launcher: &launcher.IMAP{Host: "127.0.0.1", Port: srv.IMAPPort, Account: demo.Account, Password: demo.Password,
+				CAFile: srv.CAFile, Source: "INBOX"},
 			OnDecision: func(d cold.Decided) { rows.add(i, d) },
 		}
 		jobs = append(jobs, j)
@@ -82,10 +84,10 @@ func run(ctx context.Context) error {
 		}
 		total.Delivered += s.Delivered
 		total.Refused += s.Refused
-		total.Bytes += s.Bytes
 	}
-	rows.print()
-	fmt.Printf("\nINBOX has %d mails now, Traités %d.\n", srv.folder("INBOX"), srv.folder("Traités"))
+	rows.print(out)
+	fmt.Fprintf(out, "\nTraités has %d mails now. INBOX keeps %d: one without a document, one whose document was refused.\n",
+		srv.Folder("Traités"), srv.Folder("INBOX"))
 
 	for _, j := range jobs {
 		s, err := j.Run(ctx)
@@ -96,13 +98,13 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("the second pass of %s took %d documents again", j.Name, s.Delivered)
 		}
 	}
-	fmt.Println("A second pass took nothing.")
+	fmt.Fprintln(out, "A second pass took nothing.")
 
 	// send: the summary, through the default connector
 	var rt router.Router
 	defer rt.Close()
-	err = rt.AddConnector("main", &connector.SMTP{Host: "127.0.0.1", Port: srv.smtpPort, TLS: connector.TLSImplicit,
-		Account: account, Password: password, CAFile: srv.caFile, Sender: account})
+	err = rt.AddConnector("main", &connector.SMTP{Host: "127.0.0.1", Port: srv.SMTPPort, TLS: connector.TLSImplicit,
+		Account: demo.Account, Password: demo.Password, CAFile: srv.CAFile, Sender: demo.Account})
 	if err != nil {
 		return err
 	}
@@ -115,10 +117,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(srv.sent) != 1 || !bytes.Contains(srv.sent[0], []byte(receipt.MessageID)) {
+	if sent := srv.Sent(); len(sent) != 1 || !bytes.Contains(sent[0].Raw, []byte(receipt.MessageID)) {
 		return errors.New("the summary did not arrive")
 	}
-	fmt.Printf("A summary was %s by connector %q (%s): %s\n", receipt.State, receipt.Connector, receipt.Reason, receipt.Recipients[0].Text)
+	fmt.Fprintf(out, "A summary was sent: %s, through connector %q (%s): %s\n", receipt.State, receipt.Connector, receipt.Reason, receipt.Recipients[0].Text)
 	return nil
 }
 
@@ -143,8 +145,8 @@ func (t *table) add(filter int, d cold.Decided) {
 	t.verdict[d.Name][filter] = d.Decision
 }
 
-func (t *table) print() {
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
+func (t *table) print(out io.Writer) {
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprint(w, "DOCUMENT\tBYTES")
 	for _, f := range t.filters {
 		fmt.Fprint(w, "\t", f)

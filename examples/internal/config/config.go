@@ -241,3 +241,11 @@ func Sentence(err error) string {
 	}
 	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
+
+// Code is the exit code that err asks for: 2 if the call or the file is wrong, else 1.
+func Code(err error) int {
+	if vaguemestre.ClassOf(err) == vaguemestre.ClassConfig {
+		return 2
+	}
+	return 1
+}

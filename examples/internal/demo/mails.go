@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -10,10 +10,10 @@ import (
 // part is one part of a made mail: its header lines and its content as sent.
 type part struct{ header, body string }
 
-// french gives the mails of a small town hall, written the way its correspondents'
+// Mails gives the mails of a small town hall, written the way its correspondents'
 // programs write them: accents in file names in every encoding that is met, a mail
 // attached to a mail, an image inside a text, and the Thumbs.db that nobody wanted.
-func french() [][]byte {
+func Mails() [][]byte {
 	pdf := func(title string) string { return "%PDF-1.4\n% " + title + "\n%%EOF\n" }
 	order := compose("Bon de commande 77", "achats@ecole.example.org", "mixed",
 		text("Veuillez trouver le bon de commande."),

@@ -1,4 +1,6 @@
-package main
+// Package demo is a small mail server for the examples and their tests: IMAP and SMTP on
+// loopback, inside this process, with a mailbox of French mails.
+package demo
 
 import (
 	"bytes"
@@ -15,6 +17,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,36 +28,54 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-const account, password = "ged@example.org", "démonstration"
+// Account and Password log in to both servers.
+const Account, Password = "ged@example.org", "démonstration"
 
-// servers are a mail server of one mailbox, inside this process, on loopback, under
-// TLS with a certificate authority of its own.
-type servers struct {
-	caFile             string
-	imapPort, smtpPort int
+// Server is a mail server of one mailbox under TLS, with a certificate authority of its
+// own. Its methods are safe for concurrent use.
+type Server struct {
+	CAFile             string // of the authority, PEM
+	IMAPPort, SMTPPort int    // at 127.0.0.1
 
 	user *imapmemserver.User
 	stop []func() error
 
-	mu   sync.Mutex
-	sent [][]byte
+	mu      sync.Mutex
+	sent    []Sent
+	refused map[string]bool
 }
 
-func startServers(dir string, mails [][]byte) (*servers, error) {
-	s := &servers{caFile: filepath.Join(dir, "ca.pem")}
-	cert, err := makeCertificate(s.caFile)
-	if err != nil {
+// Sent is one mail that the server took for delivery.
+type Sent struct {
+	To  []string
+	Raw []byte
+}
+
+// Start starts the server with mails in the folder INBOX, and writes the certificate
+// authority into dir. The caller closes it.
+func Start(dir string, mails [][]byte) (*Server, error) {
+	s := &Server{CAFile: filepath.Join(dir, "ca.pem"), refused: map[string]bool{}}
+	if err := s.start(mails); err != nil {
+		s.Close()
 		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) start(mails [][]byte) error {
+	cert, err := makeCertificate(s.CAFile)
+	if err != nil {
+		return err
 	}
 	conf := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 
-	s.user = imapmemserver.NewUser(account, password)
+	s.user = imapmemserver.NewUser(Account, Password)
 	if err := s.user.Create("INBOX", nil); err != nil {
-		return nil, err
+		return err
 	}
 	for _, m := range mails {
-		if _, err := s.user.Append("INBOX", literal{bytes.NewReader(m)}, &imap.AppendOptions{Time: time.Now()}); err != nil {
-			return nil, err
+		if err := s.Deliver(m); err != nil {
+			return err
 		}
 	}
 	mem := imapmemserver.New()
@@ -68,9 +89,9 @@ func startServers(dir string, mails [][]byte) (*servers, error) {
 	})
 	l, err := tls.Listen("tcp", "127.0.0.1:0", conf)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.imapPort = l.Addr().(*net.TCPAddr).Port
+	s.IMAPPort = l.Addr().(*net.TCPAddr).Port
 	go is.Serve(l)
 	s.stop = append(s.stop, is.Close)
 
@@ -78,27 +99,57 @@ func startServers(dir string, mails [][]byte) (*servers, error) {
 	ss.Domain, ss.ErrorLog, ss.EnableSMTPUTF8 = "localhost", log.New(io.Discard, "", 0), true
 	l, err = tls.Listen("tcp", "127.0.0.1:0", conf)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.smtpPort = l.Addr().(*net.TCPAddr).Port
+	s.SMTPPort = l.Addr().(*net.TCPAddr).Port
 	go ss.Serve(l)
 	s.stop = append(s.stop, ss.Close)
-	return s, nil
+	return nil
 }
 
-func (s *servers) close() {
+// Close stops the server and breaks what connections are open.
+func (s *Server) Close() {
 	for _, f := range s.stop {
-		f()
+		_ = f()
 	}
 }
 
-// folder tells how many mails lie in a folder.
-func (s *servers) folder(name string) int {
-	d, err := s.user.Status(name, &imap.StatusOptions{NumMessages: true})
-	if err != nil || d.NumMessages == nil {
+// Folder tells how many mails lie in a folder; none if it does not exist.
+func (s *Server) Folder(name string) int {
+	return s.count(name, &imap.StatusOptions{NumMessages: true}, func(d *imap.StatusData) *uint32 { return d.NumMessages })
+}
+
+// Unseen tells how many of them are not marked as read.
+func (s *Server) Unseen(name string) int {
+	return s.count(name, &imap.StatusOptions{NumUnseen: true}, func(d *imap.StatusData) *uint32 { return d.NumUnseen })
+}
+
+func (s *Server) count(name string, o *imap.StatusOptions, of func(*imap.StatusData) *uint32) int {
+	d, err := s.user.Status(name, o)
+	if err != nil || of(d) == nil {
 		return 0
 	}
-	return int(*d.NumMessages)
+	return int(*of(d))
+}
+
+// Deliver puts one more mail into INBOX.
+func (s *Server) Deliver(mail []byte) error {
+	_, err := s.user.Append("INBOX", literal{bytes.NewReader(mail)}, &imap.AppendOptions{Time: time.Now()})
+	return err
+}
+
+// Refuse makes the server know no such recipient from now on.
+func (s *Server) Refuse(address string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused[address] = true
+}
+
+// Sent returns the mails that were taken for delivery, in order.
+func (s *Server) Sent() []Sent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.sent)
 }
 
 type literal struct{ *bytes.Reader }
@@ -107,15 +158,16 @@ func (l literal) Size() int64 { return l.Reader.Size() }
 
 // submission is one SMTP connection; it wants a login and keeps what it is given.
 type submission struct {
-	s  *servers
+	s  *Server
 	in bool
+	to []string
 }
 
 func (c *submission) AuthMechanisms() []string { return []string{sasl.Plain} }
 
 func (c *submission) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, user, pass string) error {
-		if user != account || pass != password {
+		if user != Account || pass != Password {
 			return smtp.ErrAuthFailed
 		}
 		c.in = true
@@ -130,7 +182,15 @@ func (c *submission) Mail(string, *smtp.MailOptions) error {
 	return nil
 }
 
-func (c *submission) Rcpt(string, *smtp.RcptOptions) error { return nil }
+func (c *submission) Rcpt(to string, _ *smtp.RcptOptions) error {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.s.refused[to] {
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such mailbox"}
+	}
+	c.to = append(c.to, to)
+	return nil
+}
 
 func (c *submission) Data(r io.Reader) error {
 	b, err := io.ReadAll(r)
@@ -139,11 +199,11 @@ func (c *submission) Data(r io.Reader) error {
 	}
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	c.s.sent = append(c.s.sent, b)
+	c.s.sent = append(c.s.sent, Sent{c.to, b})
 	return nil
 }
 
-func (c *submission) Reset()        {}
+func (c *submission) Reset()        { c.to = nil }
 func (c *submission) Logout() error { return nil }
 
 // makeCertificate makes a certificate authority, writes it to caFile and returns a
@@ -155,7 +215,7 @@ func makeCertificate(caFile string) (tls.Certificate, error) {
 		return none, err
 	}
 	now := time.Now()
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "quickstart CA"}, NotBefore: now.Add(-time.Hour),
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "demonstration CA"}, NotBefore: now.Add(-time.Hour),
 		NotAfter: now.AddDate(0, 1, 0), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
 	if err != nil {
