@@ -19,7 +19,7 @@ import (
 type dirIndex struct {
 	f       *os.File
 	slots   int64 // a power of two
-	used    int64 // roughly: entering a slot again does not count
+	used    int64 // at most that many; the header's count ends at durable, so what is entered again counts
 	durable int64 // journal offset before which every line is in the synced table
 }
 
@@ -141,13 +141,13 @@ func (x *dirIndex) insert(hash string, at int64) error {
 		}
 		return h != want || off != uint64(at)
 	})
+	x.used++
 	if err != nil || place < 0 {
 		return err
 	}
 	var s [slotSize]byte
 	binary.LittleEndian.PutUint64(s[:], want)
 	binary.LittleEndian.PutUint64(s[8:], uint64(at))
-	x.used++
 	_, err = x.f.WriteAt(s[:], indexHead+place*slotSize)
 	return err
 }
