@@ -22,6 +22,7 @@ type row struct {
 	body  bodyKind
 	small []byte // of bodySmall; valid until the next row
 	bytes int64  // of the body
+	from  int64  // the octet that the body begins at: BODY[]<from>
 }
 
 type bodyKind int
@@ -118,8 +119,12 @@ func (f *fetcher) items(r *row) error {
 			}
 			section, hasSection = f.line[f.p+1:f.p+end], true
 			f.p += end + 1
-			for c := f.peek(); c > ' ' && c != '(' && c != ')'; c = f.peek() { // <0>
+			at := f.p
+			for c := f.peek(); c > ' ' && c != '(' && c != ')'; c = f.peek() {
 				f.p++
+			}
+			if origin := f.line[at:f.p]; len(origin) > 2 && origin[0] == '<' {
+				r.from, _ = strconv.ParseInt(string(bytes.Trim(origin, "<>")), 10, 64)
 			}
 		}
 		f.blanks()
@@ -337,96 +342,117 @@ func (f *fetcher) bodyValue(r *row) error {
 		return f.nextLine()
 	}
 	r.body = bodyLarge
-	body := &largeBody{f: f, r: r, left: n}
+	body := &largeBody{f: f, r: r, size: n, left: n}
 	if err := f.large(r, body); err != nil {
 		return err
 	}
 	return body.drain()
 }
 
-// largeBody streams a body from the connection.
+// largeBody streams a body from the connection. When the connection is lost while
+// somebody reads, mend brings the rest over a new one, a piece at a time.
 type largeBody struct {
 	f        *fetcher
 	r        *row
+	size     int64
 	left     int64
 	next     bool // the line behind the literal was read
 	finished bool // the whole answer was read
 	err      error
+
+	mend   func(from int64) ([]byte, error) // nil breaks off instead
+	mended bool
+	piece  []byte
 }
 
-// Read gives io.EOF only when the announced bytes and the end of the answer were read,
-// and io.ErrUnexpectedEOF whatever else went wrong.
+// Read gives io.EOF only when the announced bytes and the end of the answer were read.
+// What else went wrong matches io.ErrUnexpectedEOF.
 func (b *largeBody) Read(p []byte) (int, error) {
-	if b.err != nil || b.finished {
-		return 0, b.end()
-	}
-	if b.left == 0 {
-		b.finish()
-		return 0, b.end()
-	}
-	if len(p) == 0 {
+	switch {
+	case b.err != nil:
+		return 0, b.err
+	case b.finished:
+		return 0, io.EOF
+	case len(p) == 0:
 		return 0, nil
+	case b.mended && len(b.piece) == 0 && b.left > 0:
+		if b.repair(nil); b.err != nil {
+			return 0, b.err
+		}
+	case !b.mended && b.left == 0:
+		if err := b.finish(); err != nil {
+			b.repair(err)
+		}
+		return b.Read(p)
+	case !b.mended:
+		n, err := b.f.s.read(p[:min(int64(len(p)), b.left)])
+		if b.left -= int64(n); n > 0 {
+			return n, nil
+		}
+		b.repair(err)
+		return b.Read(p)
 	}
-	n, err := b.f.s.read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	if err != nil {
-		b.err = err
-		return n, io.ErrUnexpectedEOF
+	n := copy(p, b.piece)
+	b.piece = b.piece[n:]
+	if b.left -= int64(n); b.left == 0 {
+		b.finished = true
 	}
 	return n, nil
 }
 
-func (b *largeBody) end() error {
-	if b.err != nil {
-		return io.ErrUnexpectedEOF
+// repair goes on over another connection.
+func (b *largeBody) repair(why error) {
+	if b.mend == nil {
+		b.err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, why)
+		return
 	}
-	return io.EOF
+	b.mended = true
+	if b.piece, b.err = b.mend(b.size - b.left); b.err == nil && b.left == 0 {
+		b.finished = true
+	}
 }
 
 // finish reads what follows the literal, up to the closing parenthesis.
-func (b *largeBody) finish() {
+func (b *largeBody) finish() error {
 	if b.next {
-		return
+		return nil
 	}
 	b.next = true
 	want := b.r.uid
 	if want == 0 {
 		want = b.f.alone
 	}
-	if b.err = b.f.nextLine(); b.err != nil {
-		return
+	if err := b.f.nextLine(); err != nil {
+		return err
 	}
-	if b.err = b.f.items(b.r); b.err != nil {
-		return
+	if err := b.f.items(b.r); err != nil {
+		return err
 	}
 	if b.r.uid == 0 {
 		b.r.uid = want
 	}
 	if b.r.uid != want {
-		b.err = b.f.s.fail(fmt.Errorf("%w: it changes its UID from %d to %d", errNoRow, want, b.r.uid))
-		return
+		return b.f.s.fail(fmt.Errorf("%w: it changes its UID from %d to %d", errNoRow, want, b.r.uid))
 	}
 	b.finished = true
+	return nil
 }
 
 // drain reads what got left over. Afterwards the parser stands behind the body; if the
 // answer was finished already it stands at its end, and items has nothing left to do.
 func (b *largeBody) drain() error {
-	if b.err == nil && !b.finished {
-		switch {
-		case b.left > maxWaste:
-			b.err = b.f.s.fail(errLargeLeft)
-		default:
-			if b.err = b.f.s.skip(b.left); b.err == nil {
-				b.left = 0
-				b.finish()
-			}
+	if !b.finished {
+		if b.left > maxWaste {
+			return b.f.s.fail(errLargeLeft)
+		}
+		if err := b.f.s.skip(b.left); err != nil {
+			return err
+		}
+		b.left = 0
+		if err := b.finish(); err != nil {
+			return err
 		}
 	}
-	if b.err != nil {
-		return b.err
-	}
-	// what items reads next
-	b.f.line, b.f.p = []byte(")\r\n"), 0
+	b.f.line, b.f.p = []byte(")\r\n"), 0 // what items reads next
 	return nil
 }

@@ -121,7 +121,7 @@ func (o *opening) answers(f *flight) error {
 		a.code = code
 		for _, w := range part {
 			switch {
-			case w.done() || w.broken:
+			case w.done():
 			case !a.ok():
 				w.refused = a
 			case w.given:
@@ -163,31 +163,34 @@ func (o *opening) large(r *row, body *largeBody) error {
 		uid = o.s.c.fetch.alone
 	}
 	w := o.byUID[uid]
-	if w == nil {
-		return nil
-	}
-	if r.deleted {
+	if w != nil && r.deleted {
 		w.gone = true
+	}
+	if w == nil || w.given || r.deleted {
 		return nil
 	}
-	o.current = w
-	if w.given { // a suspect that is fetched alone: its content was given, and broke off
-		err := body.drain()
-		if err == nil {
-			o.current = nil
-			o.success, o.ever = true, true
-		}
-		return err
-	}
-	w.given, w.broken, w.bytes = true, true, body.left
-	if o.user = o.got(w.item, &cold.Content{MediaType: "message/rfc822", Size: body.left, Body: body}); o.user != nil {
+	body.mend = func(from int64) ([]byte, error) { return o.mend(w, body, from) }
+	w.given, w.bytes = true, body.size
+	o.user = o.got(w.item, &cold.Content{MediaType: "message/rfc822", Size: body.size, Body: body})
+	body.mend = nil
+	if o.user != nil {
 		return o.user
+	}
+	if body.mended {
+		// The old connection is gone, and every piece had a command of its own that ended
+		// OK. A failure was told by the body's error.
+		o.mended, w.confirmed = true, true
+		if body.err == nil {
+			o.ever, o.success = true, true
+			if err := o.confirm(w); err != nil {
+				return err
+			}
+		}
+		return errMended
 	}
 	if err := body.drain(); err != nil {
 		return err
 	}
-	o.current = nil
 	o.success, o.ever = true, true
-	w.broken = false
 	return nil
 }

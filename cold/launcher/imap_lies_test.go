@@ -2,6 +2,7 @@ package launcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -45,7 +46,14 @@ func openAll(ctx context.Context, s cold.Session, items []cold.Item) (*taken, er
 				return fmt.Errorf("%s came twice", uid)
 			}
 			b, err := io.ReadAll(c.Body)
-			if err != nil || int64(len(b)) != c.Size {
+			if vaguemestre.ClassOf(err) == vaguemestre.ClassPoison && errors.Is(err, io.ErrUnexpectedEOF) {
+				k.refused[uid] = err
+				return nil
+			}
+			if err != nil {
+				return err // what a job does
+			}
+			if int64(len(b)) != c.Size {
 				k.broken = append(k.broken, uid)
 				return nil
 			}

@@ -23,7 +23,6 @@ type want struct {
 	uid  uint32
 
 	given     bool  // got was called with a content
-	broken    bool  // and its body broke off
 	confirmed bool  // the source stands by it, or a verdict was given
 	bytes     int64 // of the content that was given
 	alone     int   // times that it was asked for alone
@@ -44,7 +43,7 @@ type opening struct {
 	byUID map[uint32]*want
 
 	user    error // of got
-	current *want // whose large body is being read
+	mended  bool  // the connection was replaced while a large mail was read
 	success bool  // a mail came since the last suspect
 	ever    bool  // a mail came at all
 	suspect []*want
@@ -57,8 +56,10 @@ type opening struct {
 // streamed, and its io.EOF stands for the end of the answer, not of the bytes alone.
 // Either is confirmed when its command ended OK. After a connection was lost, mails that
 // came whole are confirmed if the server still tells the size that they came with, and
-// what did not come is asked for again in smaller ranges, a suspect at last alone. A
-// mail over which the connection dies twice while others come gets class poison.
+// what did not come is asked for again in smaller ranges, at last alone. A mail over
+// which the connection dies twice while others come gets class poison: as Content.Err,
+// or, of a mail that was being streamed, as the error of its Body. The rest of a streamed
+// mail is fetched over the new connection, so its reader notices nothing.
 //
 // The answers are read by this goroutine alone, in whatever order they come, and a
 // command is a few kilobytes, so neither side can wait for the other for ever.
@@ -130,9 +131,19 @@ func (o *opening) run(all []*want) error {
 			}
 			continue
 		}
+		if o.mended || errors.Is(err, errLargeLeft) {
+			if !o.mended {
+				o.s.drop()
+			}
+			o.mended = false
+			if err := o.again(left, &queue); err != nil {
+				return err
+			}
+			continue
+		}
 		why := o.s.lost(o.ctx, "fetch", err)
 		pipeline = 1
-		if err := o.afterDeath(left, &queue, err, why); err != nil {
+		if err := o.afterDeath(left, &queue, why); err != nil {
 			return err
 		}
 	}
@@ -148,7 +159,7 @@ func (o *opening) afterEnd(left []*want, queue *[][]*want) error {
 	for _, w := range left {
 		switch {
 		case w.done():
-		case w.given && !w.broken:
+		case w.given:
 			unsure = append(unsure, w) // its command ended NO
 		case w.refused.status != "" && isTemporary(w.refused):
 			return serverError("fetch", w.refused)
@@ -205,72 +216,66 @@ func (o *opening) present(ws []*want) (map[uint32]bool, error) {
 	return there, nil
 }
 
-// afterDeath splits what a lost connection left open. died is what broke, why the error
-// for the caller.
-func (o *opening) afterDeath(left []*want, queue *[][]*want, died, why error) error {
-	suspect := o.current
-	o.current = nil
+// split parts what a lost connection left into mails that came whole, which are
+// verified, and those that are still to come.
+func (o *opening) split(left []*want) (open []*want, err error) {
 	if err := o.s.ready(o.ctx); err != nil {
-		return err // the server as a whole
+		return nil, err // the server as a whole
 	}
-	var whole, open []*want
+	var whole []*want
 	for _, w := range left {
 		switch {
 		case w.done():
-		case w.given && !w.broken:
+		case w.given:
 			whole = append(whole, w)
-		case errors.Is(died, errLargeLeft) && w == suspect:
-			w.confirmed = true // got did not want the rest of it, and knows so
 		default:
 			open = append(open, w)
 		}
 	}
-	if err := o.verify(whole); err != nil {
+	return open, o.verify(whole)
+}
+
+// again asks once more for what a connection left that nobody is to blame for.
+func (o *opening) again(left []*want, queue *[][]*want) error {
+	open, err := o.split(left)
+	if err != nil {
 		return err
 	}
-	if errors.Is(died, errLargeLeft) {
-		for part := range slices.Chunk(open, rangeSize) {
-			*queue = append(*queue, part)
-		}
-		return nil
-	}
-	if len(open) == 1 {
-		w := open[0]
-		if w.alone == 0 {
-			w.alone = 1
-		}
-		if w.died++; w.died < 2 {
-			*queue = append([][]*want{{w}}, *queue...)
-			return nil
-		}
-		// Alone twice. Others must come before it is blamed.
-		o.suspect = append(o.suspect, w)
-		if len(o.suspect) >= mostAlone && !o.success {
-			return why
-		}
-		if len(*queue) == 0 {
-			return nil
-		}
-		o.success = false
-		return nil
-	}
-	var rest []*want
-	for _, w := range open {
-		if w != suspect {
-			rest = append(rest, w)
-		}
-	}
 	var parts [][]*want
-	if half := (len(rest) + 1) / 2; half > 0 {
-		for part := range slices.Chunk(rest, min(half, rangeSize)) {
-			parts = append(parts, part)
-		}
-	}
-	if suspect != nil && !suspect.done() {
-		suspect.alone = 1
-		*queue = append(*queue, []*want{suspect}) // alone, and last
+	for part := range slices.Chunk(open, rangeSize) {
+		parts = append(parts, part)
 	}
 	*queue = append(parts, *queue...)
+	return nil
+}
+
+// afterDeath halves what a lost connection left, down to one mail. why is the error for
+// the caller if the source fails as a whole.
+func (o *opening) afterDeath(left []*want, queue *[][]*want, why error) error {
+	open, err := o.split(left)
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	if len(open) > 1 {
+		var parts [][]*want
+		for part := range slices.Chunk(open, min((len(open)+1)/2, rangeSize)) {
+			parts = append(parts, part)
+		}
+		*queue = append(parts, *queue...)
+		return nil
+	}
+	w := open[0]
+	w.alone = max(w.alone, 1)
+	if w.died++; w.died < 2 {
+		*queue = append([][]*want{{w}}, *queue...)
+		return nil
+	}
+	// Alone twice. Others must come before it is blamed.
+	o.suspect = append(o.suspect, w)
+	if len(o.suspect) >= mostAlone && !o.success {
+		return why
+	}
+	o.success = false
 	return nil
 }
 
@@ -297,8 +302,9 @@ func (o *opening) verdict(w *want, err error) error {
 	return nil
 }
 
-// verify asks the source for the sizes of mails that came whole in a command that did
-// not end OK. The same size confirms a mail; what is left is taken back.
+// verify asks the source once more for mails that came whole in a command that did not
+// end OK: the literal and the end of the answer were read, and the same size, or the
+// same wrong size as in the listing, confirms a mail. What is gone by now came in time.
 func (o *opening) verify(given []*want) error {
 	if len(given) == 0 {
 		return nil
@@ -315,14 +321,11 @@ func (o *opening) verify(given []*want) error {
 		return err
 	}
 	for _, w := range given {
-		if r, ok := now[w.uid]; ok && r.size == w.bytes {
-			if err := o.confirm(w); err != nil {
-				return err
-			}
-			continue
+		if r, ok := now[w.uid]; ok && r.size >= 0 && r.size != w.bytes && r.size != w.item.Size {
+			return errIMAP("fetch", vaguemestre.ClassSource,
+				"the connection broke, and the server now tells %d bytes for a mail that came with %d; it is fetched again later", r.size, w.bytes)
 		}
-		if err := o.verdict(w, errIMAP("fetch", vaguemestre.ClassSource,
-			"the connection broke before the server confirmed this mail; it is fetched again later")); err != nil {
+		if err := o.confirm(w); err != nil {
 			return err
 		}
 	}
