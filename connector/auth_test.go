@@ -268,7 +268,7 @@ func TestCheck(t *testing.T) {
 	}
 	f2, s2 := secure(t, TLSStartTLS, nil)
 	got, err = walk(s2)
-	if err != nil || got != "dns:ok tcp:ok greeting:ok ehlo:ok starttls:ok auth:ok sender:ok" {
+	if err != nil || got != "dns:ok tcp:ok greeting:ok ehlo:ok starttls:ok tls:ok auth:ok sender:ok" {
 		t.Errorf("%s, %v", got, err)
 	}
 	for _, f := range []*fake{f, f2} {
@@ -283,6 +283,17 @@ func TestCheck(t *testing.T) {
 	if err == nil || got != "dns:ok tcp:skipped tls:failed greeting:skipped ehlo:skipped auth:skipped sender:skipped" {
 		t.Errorf("%s, %v", got, err)
 	}
+	s3.TLS = TLSStartTLS
+	got, err = walk(s3)
+	if err == nil || got != "dns:ok tcp:skipped greeting:skipped ehlo:skipped starttls:skipped tls:failed auth:skipped sender:skipped" {
+		t.Errorf("%s, %v", got, err)
+	}
+	_, s6 := secure(t, TLSStartTLS, nil)
+	s6.ServerName = "other.mondaine.fr"
+	got, err = walk(s6)
+	if class(err) != vaguemestre.ClassConfig || got != "dns:ok tcp:ok greeting:ok ehlo:ok starttls:ok tls:failed auth:skipped sender:skipped" {
+		t.Errorf("%s, %v", got, err)
+	}
 	f4 := newFake(t, func(f *fake) {
 		f.on = func(_ *fake, v, _ string) *action {
 			if v == "MAIL" {
@@ -292,7 +303,7 @@ func TestCheck(t *testing.T) {
 		}
 	})
 	got, err = walk(f4.smtp(nil))
-	if class(err) != vaguemestre.ClassAuth || got != "dns:ok tcp:ok greeting:ok ehlo:ok sender:failed" {
+	if class(err) != vaguemestre.ClassAuth || got != "dns:ok tcp:ok tls:ok greeting:ok ehlo:ok sender:failed" {
 		t.Errorf("%s, %v", got, err)
 	}
 	// A plain port behind implicit TLS.

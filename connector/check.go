@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"net"
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
@@ -10,37 +11,24 @@ import (
 	"github.com/vaguemestre/vaguemestre/router"
 )
 
-// Check proves the settings in the steps dns, tcp, tls (with implicit), greeting, ehlo,
-// starttls (with starttls), auth (with an account) and sender, which asks by MAIL whether
-// the sender is taken and takes it back by RSET. It sends nothing. What is not tried after
-// a failure is told as skipped. It does not use or fill the pool.
+// Check proves the settings in steps: dns, tcp, tls, greeting, ehlo, auth (with an account)
+// and sender, which asks by MAIL whether the sender is taken and takes it back by RSET. With
+// starttls the steps starttls and tls come after ehlo. It sends nothing. What is not tried
+// after a failure is told as skipped. It does not use or fill the pool.
 func (s *SMTP) Check(ctx context.Context, step func(vaguemestre.Step)) error {
 	if step == nil {
 		step = func(vaguemestre.Step) {}
 	}
-	plan := s.plan()
-	told := 0
-	tell := func(st vaguemestre.Step) {
-		told++
-		step(st)
-	}
-	err := s.walk(ctx, plan, &told, tell)
-	if err != nil {
-		for _, name := range plan[min(told, len(plan)):] {
-			step(vaguemestre.Step{Name: name, Status: vaguemestre.StatusSkipped, Detail: "not tried, since an earlier step failed"})
-		}
-	}
+	t := &tour{left: s.plan(), step: step, since: time.Now()}
+	err := s.walk(ctx, t)
+	t.end(err)
 	return err
 }
 
 func (s *SMTP) plan() []string {
-	plan := []string{"dns", "tcp"}
-	if s.mode() == TLSImplicit {
-		plan = append(plan, "tls")
-	}
-	plan = append(plan, "greeting", "ehlo")
+	plan := []string{"dns", "tcp", "tls", "greeting", "ehlo"}
 	if s.mode() == TLSStartTLS {
-		plan = append(plan, "starttls")
+		plan = []string{"dns", "tcp", "greeting", "ehlo", "starttls", "tls"}
 	}
 	if s.Account != "" {
 		plan = append(plan, "auth")
@@ -48,81 +36,102 @@ func (s *SMTP) plan() []string {
 	return append(plan, "sender")
 }
 
-func (s *SMTP) walk(ctx context.Context, plan []string, told *int, tell func(vaguemestre.Step)) error {
-	c, err := transport.Check(ctx, s.target(), func(st vaguemestre.Step) {
+// tour tells the steps of a check.
+type tour struct {
+	left   []string // the steps that are still to be told
+	step   func(vaguemestre.Step)
+	since  time.Time // the end of the last step
+	failed bool
+}
+
+// tell passes st on. It gives it the time since the last step if it has none of its own.
+func (t *tour) tell(st vaguemestre.Step) {
+	if st.Status == vaguemestre.StatusFailed {
+		t.failed = true
 		// A CA file that cannot be read fails the step tls before tcp is tried.
-		for *told < len(plan) && plan[*told] != st.Name && st.Status == vaguemestre.StatusFailed {
-			tell(vaguemestre.Step{Name: plan[*told], Status: vaguemestre.StatusSkipped, Detail: "not tried, since an earlier step failed"})
+		for len(t.left) > 0 && t.left[0] != st.Name {
+			t.skip()
 		}
-		tell(st)
-	})
+	}
+	if len(t.left) > 0 {
+		t.left = t.left[1:]
+	}
+	if st.Took == 0 {
+		st.Took = time.Since(t.since)
+	}
+	t.step(st)
+	t.since = time.Now()
+}
+
+func (t *tour) skip() {
+	t.step(vaguemestre.Step{Name: t.left[0], Status: vaguemestre.StatusSkipped, Detail: "not tried, since an earlier step failed"})
+	t.left = t.left[1:]
+}
+
+// end tells the failure, unless it was told, and what was not tried because of it.
+func (t *tour) end(err error) {
+	if err == nil {
+		return
+	}
+	if !t.failed && len(t.left) > 0 {
+		t.tell(vaguemestre.Step{Name: t.left[0], Status: vaguemestre.StatusFailed, Help: transport.Help(err), Err: err})
+	}
+	for len(t.left) > 0 {
+		t.skip()
+	}
+}
+
+func (s *SMTP) walk(ctx context.Context, t *tour) error {
+	c, err := transport.Check(ctx, s.target(), t.tell)
 	if err != nil {
 		return s.connectError(err)
 	}
 	x := newSession(c, s)
 	defer x.quit()
 	defer c.Bind(ctx)()
-	start := time.Now()
-	mark := func(name, detail string, status vaguemestre.Status, help string, err error) {
-		tell(vaguemestre.Step{Name: name, Status: status, Detail: detail, Help: help, Took: time.Since(start), Err: err})
-		start = time.Now()
+	if s.mode() == TLSNone {
+		t.tell(unprotected(c.RemoteAddr()))
 	}
-	err = x.prepare(ctx, s, func(at stage, detail string) {
-		status, help := vaguemestre.StatusOK, ""
-		if at == atStartTLS {
-			if left := time.Until(certificateEnd(c)); left < 21*24*time.Hour {
-				status, help = vaguemestre.StatusWarning, "the certificate ends within 21 days: whoever runs the server has to renew it before"
-			}
-		}
-		mark(plan[*told], detail, status, help, nil)
-	})
-	if err == nil {
-		var detail string
-		if detail, err = x.trySender(ctx, s); err == nil {
-			status, help := vaguemestre.StatusOK, ""
-			if s.DefaultSender() == "" {
-				status, help = vaguemestre.StatusSkipped, "set sender, or From in every message"
-			}
-			mark("sender", detail, status, help, nil)
-			return nil
-		}
+	if err = x.prepare(ctx, s, t.tell); err == nil {
+		err = x.trySender(ctx, s, t.tell)
 	}
-	x.dead = true
-	mark(plan[min(*told, len(plan)-1)], "", vaguemestre.StatusFailed, transport.Help(err), err)
+	x.dead = x.dead || err != nil
 	return err
 }
 
-func certificateEnd(c *transport.Conn) time.Time {
-	if certs := c.State().PeerCertificates; len(certs) > 0 {
-		return certs[0].NotAfter
+// unprotected is the step tls of a line that has none.
+func unprotected(peer net.Addr) vaguemestre.Step {
+	if a, ok := peer.(*net.TCPAddr); ok && a.IP.IsLoopback() {
+		return vaguemestre.Step{Name: "tls", Status: vaguemestre.StatusOK, Detail: "not encrypted, and not leaving this machine"}
 	}
-	return time.Now().Add(365 * 24 * time.Hour)
+	return vaguemestre.Step{Name: "tls", Status: vaguemestre.StatusWarning, Detail: "not encrypted",
+		Help: "everybody on the way can read the mails: set tls to implicit or starttls"}
 }
 
 // trySender asks for the default sender and takes it back.
-func (x *session) trySender(ctx context.Context, s *SMTP) (string, error) {
+func (x *session) trySender(ctx context.Context, s *SMTP, tell func(vaguemestre.Step)) error {
 	if s.DefaultSender() == "" {
-		return "no sender to try", nil
+		tell(vaguemestre.Step{Name: "sender", Status: vaguemestre.StatusSkipped, Detail: "there is none to try",
+			Help: "set sender, or From in every message"})
+		return nil
 	}
 	a, err := router.ParseAddress(s.DefaultSender())
 	if err != nil {
-		return "", &vaguemestre.Error{Op: atMail.op(), Class: config, Err: errors.New("sender is no mail address: " + err.Error())}
+		return &vaguemestre.Error{Op: atMail.op(), Class: config, Err: errors.New("sender is no mail address: " + err.Error())}
 	}
 	c := &composed{from: a.Address}
 	c.need8(a.Address)
 	if e := x.check(c); e != nil {
-		return "", e
+		return e
 	}
 	p, err := x.ask(x.mailLine(c))
 	if err != nil {
-		return "", broken(ctx, atMail, err)
-	}
-	if p.code/100 >= 4 {
-		return "", explain(atMail, p)
+		return broken(ctx, atMail, err)
 	}
 	if p.code/100 != 2 {
-		return "", broken(ctx, atMail, errGarbage)
+		return unexpected(ctx, atMail, p)
 	}
+	tell(vaguemestre.Step{Name: "sender", Status: vaguemestre.StatusOK, Detail: a.Address + " is taken: " + p.String()})
 	x.reset()
-	return a.Address + " is taken: " + p.words(), nil
+	return nil
 }

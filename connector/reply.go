@@ -34,6 +34,9 @@ func (r reply) codes() string {
 	return fmt.Sprintf("%03d %s", r.code, r.enh)
 }
 
+// String is the reply as a person knows it: "250 2.1.0 Ok", cut.
+func (r reply) String() string { return strings.TrimSpace(r.codes() + " " + r.words()) }
+
 // words is the reply's text on one line, cut, without control characters.
 func (r reply) words() string { return clean(strings.Join(r.lines, " "), maxWords) }
 

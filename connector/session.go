@@ -67,13 +67,13 @@ func (s *SMTP) connectError(err error) error {
 	return &vaguemestre.Error{Op: "smtp: connect", Class: source, Err: err}
 }
 
-// teller is told each stage of a preparation that ended well, for Check.
-type teller func(at stage, detail string)
-
-// prepare leads from the TCP (or TLS) connection to one that takes MAIL.
-func (x *session) prepare(ctx context.Context, s *SMTP, tell teller) error {
-	if tell == nil {
-		tell = func(stage, string) {}
+// prepare leads from the TCP (or TLS) connection to one that takes MAIL. step is told what
+// ended well, for Check; it may be nil.
+func (x *session) prepare(ctx context.Context, s *SMTP, step func(vaguemestre.Step)) error {
+	tell := func(at stage, detail string) {
+		if step != nil {
+			step(vaguemestre.Step{Name: string(at), Status: vaguemestre.StatusOK, Detail: detail})
+		}
 	}
 	p, err := x.reply()
 	if err != nil {
@@ -82,16 +82,21 @@ func (x *session) prepare(ctx context.Context, s *SMTP, tell teller) error {
 	if p.code != 220 {
 		return unexpected(ctx, atGreeting, p)
 	}
-	tell(atGreeting, p.words())
+	tell(atGreeting, p.String())
 	if err := x.hello(ctx); err != nil {
 		return err
 	}
 	tell(atHello, x.offers())
 	if s.mode() == TLSStartTLS {
-		if err := x.startTLS(ctx, s); err != nil {
+		p, err := x.startTLS(ctx)
+		if err != nil {
 			return err
 		}
-		tell(atStartTLS, tlsDetail(x.conn))
+		tell(atStartTLS, p.String())
+		x.conn.SetEnd(time.Time{})
+		if err := transport.UpgradeStep(ctx, x.conn, s.target(), step); err != nil {
+			return broken(ctx, atStartTLS, err)
+		}
 		if err := x.hello(ctx); err != nil {
 			return err
 		}
@@ -176,37 +181,25 @@ func (x *session) offers() string {
 	return strings.Join(out, ", ")
 }
 
-// startTLS: RFC 3207. There is no way on without it.
-func (x *session) startTLS(ctx context.Context, s *SMTP) error {
-	if _, ok := x.ext["STARTTLS"]; !ok {
-		return &vaguemestre.Error{Op: atStartTLS.op(), Class: config,
+// startTLS asks for the server's consent: RFC 3207. There is no way on without it.
+func (x *session) startTLS(ctx context.Context) (reply, error) {
+	if !x.has("STARTTLS") {
+		return reply{}, &vaguemestre.Error{Op: atStartTLS.op(), Class: config,
 			Err: errors.New("the server does not offer STARTTLS, or somebody in between hides it: set tls to implicit, or check port")}
 	}
 	p, err := x.ask("STARTTLS")
 	if err != nil {
-		return broken(ctx, atStartTLS, err)
+		return p, broken(ctx, atStartTLS, err)
 	}
 	if p.code != 220 {
-		return unexpected(ctx, atStartTLS, p)
+		return p, unexpected(ctx, atStartTLS, p)
 	}
 	// RFC 3207 section 4.2 and the command injections found since (CVE-2011-0411 and its
 	// kin): nothing that was sent in clear counts after this.
 	if x.in.pending() {
-		return &vaguemestre.Error{Op: atStartTLS.op(), Class: config, Err: errInjected}
+		return p, &vaguemestre.Error{Op: atStartTLS.op(), Class: config, Err: errInjected}
 	}
-	x.conn.SetEnd(time.Time{})
-	if err := x.conn.Upgrade(ctx, s.target()); err != nil {
-		return broken(ctx, atStartTLS, err)
-	}
-	return nil
-}
-
-func tlsDetail(c *transport.Conn) string {
-	st := c.State()
-	if len(st.PeerCertificates) == 0 {
-		return "encrypted"
-	}
-	return "encrypted, certificate until " + st.PeerCertificates[0].NotAfter.UTC().Format("2006-01-02")
+	return p, nil
 }
 
 // login: RFC 4954. It returns the mechanism's name.
