@@ -20,6 +20,7 @@ import (
 // found is an item taken apart: every part of it with its decision.
 type found struct {
 	item   Item
+	size   int64    // of the item as the source gave it
 	mem    int64    // bytes it keeps in memory
 	spools []*spool // what its documents read from
 	docs   []foundDoc
@@ -61,7 +62,7 @@ func newExtractor(j *Job, sel *selector, r *room) *extractor {
 
 // item takes one spooled item apart. The error is ctx's, or the scratch directory's.
 func (x *extractor) item(ctx context.Context, it Item, name, mediaType string, s *spool) (*found, error) {
-	f := &found{item: it, spools: []*spool{s}, mem: s.taken}
+	f := &found{item: it, size: s.size, spools: []*spool{s}, mem: s.taken}
 	var err error
 	if mediaType == "message/rfc822" {
 		err = x.mail(f, s)

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -211,6 +210,9 @@ func (j *Job) check() (*selector, error) {
 	default:
 		return nil, j.wrong("Take.Bodies is %q: use none, text, html or all", j.Take.Bodies)
 	}
+	if err := j.Filters.check(); err != nil {
+		return nil, j.wrong("%w", err)
+	}
 	sel, err := j.Select.compile()
 	if err != nil {
 		return nil, j.wrong("%w", err)
@@ -269,12 +271,4 @@ func (j *Job) rules() string {
 	}
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:8])
-}
-
-// blames reports whether err is the fault of one item and not of source or sink.
-func blames(err error) bool {
-	if vaguemestre.ClassOf(err) == vaguemestre.ClassPoison {
-		return true
-	}
-	return errors.Is(err, errTooLarge)
 }

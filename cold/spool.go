@@ -17,7 +17,7 @@ import (
 const spoolMem = 1 << 20
 
 // spoolBudget bounds the bytes that all items in flight keep in memory.
-const spoolBudget = 16 << 20
+const spoolBudget = 8 << 20
 
 // spool holds the raw bytes of one item, in memory or in a scratch file that has no
 // name. It is not synced: until the hand-over the source still has the item.
@@ -88,13 +88,14 @@ func (s *spool) close() {
 type room struct {
 	dir string
 
-	mu   sync.Mutex
-	used int64
-	free map[int][][]byte // by power of two
+	mu    sync.Mutex
+	used  int64
+	free  map[int][][]byte // by power of two
+	freed chan struct{}    // told when memory came back; capacity 1
 }
 
 func newRoom(dir string) *room {
-	return &room{dir: dir, free: map[int][][]byte{}}
+	return &room{dir: dir, free: map[int][][]byte{}, freed: make(chan struct{}, 1)}
 }
 
 func (r *room) take(n int64) ([]byte, int64, bool) {
@@ -128,6 +129,17 @@ func (r *room) give(b []byte, taken int64) {
 	class := bits.Len64(uint64(taken - 1))
 	r.free[class] = append(r.free[class], b[:cap(b)])
 	r.mu.Unlock()
+	select {
+	case r.freed <- struct{}{}:
+	default:
+	}
+}
+
+// roomy reports whether any item that fits in memory would find room.
+func (r *room) roomy() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.used+spoolMem <= spoolBudget
 }
 
 // errTooLarge is the reason of an item over Limits.ItemSize.
