@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -273,9 +274,12 @@ func TestCheck(t *testing.T) {
 	}
 	for _, f := range []*fake{f, f2} {
 		for _, c := range f.commands() {
-			if strings.HasPrefix(c, "RCPT") || strings.HasPrefix(c, "DATA") {
+			if strings.HasPrefix(c, "DATA") {
 				t.Errorf("the check says %q", c)
 			}
+		}
+		if cmd := f.commands(); !slices.Contains(cmd, "RSET") {
+			t.Errorf("the check does not take its sender back: %q", cmd)
 		}
 	}
 	s3 := &SMTP{Host: s.Host, Port: s.Port, CAFile: "missing.pem", Account: "a", Password: "b", Sender: "a@b.fr"}

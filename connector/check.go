@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
@@ -12,9 +13,9 @@ import (
 )
 
 // Check proves the settings in steps: dns, tcp, tls, greeting, ehlo, auth (with an account)
-// and sender, which asks by MAIL whether the sender is taken and takes it back by RSET. With
-// starttls the steps starttls and tls come after ehlo. It sends nothing. What is not tried
-// after a failure is told as skipped. It does not use or fill the pool.
+// and sender, which asks by MAIL and RCPT whether the sender is taken and takes that back by
+// RSET. With starttls the steps starttls and tls come after ehlo. It sends nothing. What is
+// not tried after a failure is told as skipped. It does not use or fill the pool.
 func (s *SMTP) Check(ctx context.Context, step func(vaguemestre.Step)) error {
 	if step == nil {
 		step = func(vaguemestre.Step) {}
@@ -131,7 +132,30 @@ func (x *session) trySender(ctx context.Context, s *SMTP, tell func(vaguemestre.
 	if p.code/100 != 2 {
 		return unexpected(ctx, atMail, p)
 	}
-	tell(vaguemestre.Step{Name: "sender", Status: vaguemestre.StatusOK, Detail: a.Address + " is taken: " + p.String()})
+	// QUIRK: Postfix tells at RCPT what it has against the client, the login or the sender
+	// (smtpd_delay_reject = yes, its default: postconf(5)).
+	st := vaguemestre.Step{Name: "sender", Status: vaguemestre.StatusOK, Detail: a.Address + " is taken: " + p.String()}
+	if p, err = x.ask(x.rcptLine(c, a.Address)); err != nil {
+		return broken(ctx, atRcpt, err)
+	}
+	if p.code/100 != 2 {
+		if err := unexpected(ctx, atRcpt, p); p.code/100 == 3 || concernsUs(err, p) {
+			return err
+		}
+		st.Detail += "; as a recipient it is refused: " + p.String()
+		st.Status, st.Help = vaguemestre.StatusWarning, "reports of mails that cannot be delivered go to this address: see that it takes mail"
+		if p.code/100 == 4 {
+			st.Help = "whether the account may send with it shows with the first mail: the server does not say for now"
+		}
+	}
 	x.reset()
+	tell(st)
 	return nil
+}
+
+// concernsUs tells a refusal at RCPT that is about the client, the login or the sender from
+// one about the recipient: those have the subject "security or policy" (RFC 3463 section 3.8).
+func concernsUs(err error, p reply) bool {
+	c := vaguemestre.ClassOf(err)
+	return c == auth || c == config || strings.HasPrefix(p.enh, "5.7.") || p.enh == "" && (p.code == 553 || p.code == 554)
 }

@@ -82,6 +82,7 @@ var rules = []rule{
 	{"starttls", 454, "", source, 0, "the server cannot encrypt for now: try later"},
 	{"mail from,rcpt to,data,content", 530, "", config, 0, "the server wants encryption or a login first: set tls, account and password"}, // RFC 3207 section 4, RFC 4954 section 6
 	{"rcpt to", 550, "5.7.1", rejected, 0, "the server does not take mail for this recipient from us: check the address, and that account and password are set"},
+	{"rcpt to", 553, "5.7.1", rejected, 0, "the server does not take this sender, or this recipient from us: check sender, the address, and that account and password are set"},
 	{"rcpt to", 554, "5.7.1", rejected, 0, "the server does not take mail for this recipient from us: check the address, and that account and password are set"},
 	{"mail from,content", 553, "", auth, 0, "the account may not use this sender: use the account's own address, or have the right to send as it granted"},
 	{"", 0, "5.7.60", auth, 0, "the account may not use this sender: use the account's own address, or have the right \"Send As\" granted"},

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/vaguemestre/vaguemestre"
 	"github.com/vaguemestre/vaguemestre/router"
@@ -132,7 +133,16 @@ func (o *outcome) refused() bool {
 	return false
 }
 
-// queueID is the server's reference, if the words after the final dot hold one as
-// Postfix, Exim and Sendmail write it: "queued as 4Xyz", "OK id=1abc-…", "… Message
-// accepted". It is shown, never acted upon.
-func queueID(p reply) string { return clean(p.words(), 120) }
+// queueID is the server's reference: what Postfix ("queued as 4Xyz") and Exim ("id=1abc-…")
+// write after the final dot, else all its words. It is shown, never acted upon.
+func queueID(p reply) string {
+	words := clean(p.words(), 120)
+	for _, mark := range [...]string{"queued as ", "id="} {
+		if _, id, ok := strings.Cut(words, mark); ok && (mark != "id=" || strings.HasPrefix(words, "OK id=")) {
+			if id, _, _ = strings.Cut(id, " "); id != "" {
+				return id
+			}
+		}
+	}
+	return words
+}

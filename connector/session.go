@@ -77,6 +77,9 @@ func (x *session) prepare(ctx context.Context, s *SMTP, step func(vaguemestre.St
 	}
 	p, err := x.reply()
 	if err != nil {
+		if transport.TimedOut(err) && ctx.Err() == nil && !x.conn.Secure() {
+			err = errors.New("the server says nothing: if this port wants TLS from the first byte, set tls to implicit; else try later, or raise timeout")
+		}
 		return broken(ctx, atGreeting, err)
 	}
 	if p.code != 220 {

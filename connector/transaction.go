@@ -66,7 +66,7 @@ func (x *session) check(c *composed) *vaguemestre.Error {
 // mailLine is MAIL with the parameters that the server knows and the mail needs.
 func (x *session) mailLine(c *composed) string {
 	l := "MAIL FROM:<" + c.from + ">"
-	if x.has("SIZE") {
+	if x.has("SIZE") && c.size > 0 {
 		l += " SIZE=" + strconv.FormatInt(c.size, 10)
 	}
 	// Only when needed: with it the mail could go no further than the next server without it.

@@ -26,7 +26,7 @@ type Recipient struct {
 	Address string `json:"address"` // as Message.Recipients gives it
 	State   State  `json:"state"`
 	Code    string `json:"code"` // "250 2.1.5"
-	Text    string `json:"text"` // the server's words
+	Text    string `json:"text"` // the server's words; ours if it said none
 }
 
 // StateOf returns what became of a message from what became of its recipients: accepted if
