@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -43,22 +44,19 @@ type options struct {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var o options
 	fs := flag.NewFlagSet("collect", flag.ContinueOnError)
-	fs.SetOutput(stderr)
 	fs.StringVar(&o.file, "config", "", "configuration `FILE` (JSON)")
 	fs.BoolVar(&o.once, "once", false, "make one pass over every job and end")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "show what a pass would do; change nothing")
 	fs.StringVar(&o.explain, "explain", "", "tell what the ledger knows of `ITEM` (a key as -json prints it)")
 	fs.BoolVar(&o.json, "json", false, "print one JSON object per line")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
+	if code, done := config.Flags(fs, args, stdout, stderr); done {
+		return code
+	}
+	if o.file == "" {
+		fmt.Fprintln(stderr, "collect: name the configuration file: -config FILE")
 		return 2
 	}
-	if o.file == "" || fs.NArg() > 0 {
-		fmt.Fprintln(stderr, "collect: give the configuration file: -config FILE")
-		return 2
-	}
+	stderr = &locked{w: stderr} // jobs of the loop write at once
 	f, err := config.Load(o.file)
 	if err != nil {
 		fmt.Fprintln(stderr, config.Sentence(err))
@@ -76,30 +74,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var st *sqlite.Store
 	if _, missing := os.Stat(f.StorePath()); missing == nil || !(o.dryRun || o.explain != "") {
 		if st, err = sqlite.Open(ctx, f.StorePath(), nil); err != nil {
-			fmt.Fprintln(stderr, config.Sentence(err))
-			return 1
+			fmt.Fprintf(stderr, "%s; \"store\" in the configuration names the file\n", config.Sentence(err))
+			return config.Code(err)
 		}
 		defer st.Close()
 	}
-	out := &printer{out: stdout, json: o.json, dry: o.dryRun}
+	out := &printer{out: stdout, json: o.json, dry: o.dryRun && !o.json}
 	for i, j := range jobs {
 		if st != nil {
 			j.Ledger = st.Ledger()
 		}
 		j.OnDecision = out.decided
-		if !o.json {
-			j.OnEvent = (&progress{w: stderr}).event
-		}
+		j.OnEvent = (&progress{w: stderr, quiet: o.json}).event
 		jobs[i] = j
 	}
 	switch {
 	case o.explain != "":
 		return explain(ctx, jobs, o.explain, out, stderr)
 	case o.dryRun:
-		return passes(jobs, out, stderr, func(j *cold.Job) (cold.Summary, error) {
-			all, err := j.DryRun(ctx)
-			return count(all), err
-		})
+		return passes(jobs, out, stderr, func(j *cold.Job) (cold.Summary, error) { return dryRun(ctx, j) })
 	case o.once:
 		return passes(jobs, out, stderr, func(j *cold.Job) (cold.Summary, error) { return j.Run(ctx) })
 	}
@@ -115,7 +108,9 @@ func passes(jobs []*cold.Job, out *printer, stderr io.Writer, run func(*cold.Job
 		add(&total, s)
 		if err != nil {
 			fmt.Fprintf(stderr, "job %s: %s\n", j.Name, config.Sentence(err))
-			code = 1
+			if code != 1 {
+				code = config.Code(err)
+			}
 		}
 	}
 	out.summary(total)
@@ -172,25 +167,31 @@ func explain(ctx context.Context, jobs []*cold.Job, key string, out *printer, st
 	return 1
 }
 
-func count(all []cold.Decided) cold.Summary {
+// dryRun sums up what a run would do.
+func dryRun(ctx context.Context, j *cold.Job) (cold.Summary, error) {
 	var s cold.Summary
-	items := map[string]bool{}
-	for _, d := range all {
-		if !items[d.Item] {
-			items[d.Item] = true
-			s.Items++
+	tell := j.OnEvent
+	j.OnEvent = func(e cold.Event) {
+		if e.Step == "open" {
+			s.Items++ // also a mail without documents was read
 		}
+		tell(e)
+	}
+	all, err := j.DryRun(ctx)
+	for _, d := range all {
 		switch d.Decision {
-		case cold.Accepted, cold.Delivered:
+		case cold.Accepted:
 			s.Delivered++
 			s.Bytes += d.Size
 		case cold.Refused:
 			s.Refused++
 		case cold.Held:
 			s.Held++
+		case cold.Quarantined:
+			s.Quarantined++
 		}
 	}
-	return s
+	return s, err
 }
 
 func add(t *cold.Summary, s cold.Summary) {
@@ -203,7 +204,7 @@ func add(t *cold.Summary, s cold.Summary) {
 }
 
 func words(s cold.Summary) string {
-	return fmt.Sprintf("%d mails read: %d documents delivered (%d bytes), %d refused, %d held, %d quarantined",
+	return fmt.Sprintf("%d items read: %d documents delivered (%d bytes), %d refused, %d held, %d quarantined",
 		s.Items, s.Delivered, s.Bytes, s.Refused, s.Held, s.Quarantined)
 }
 
@@ -216,10 +217,9 @@ type printer struct {
 }
 
 func (p *printer) line(v any) {
-	b, err := json.Marshal(v)
-	if err == nil {
-		fmt.Fprintf(p.out, "%s\n", b)
-	}
+	e := json.NewEncoder(p.out) // one object, one line
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // standard output is gone: nobody to tell
 }
 
 func (p *printer) decided(d cold.Decided) {
@@ -238,8 +238,7 @@ func (p *printer) decided(d cold.Decided) {
 			SHA256   string        `json:"sha256"`
 			Decision cold.Decision `json:"decision"`
 			Reason   string        `json:"reason"`
-			DryRun   bool          `json:"dry_run,omitempty"`
-		}{d.Job, d.Item, d.Key, d.Name, d.Size, d.SHA256, d.Decision, d.Reason, p.dry})
+		}{d.Job, d.Item, d.Key, d.Name, d.Size, d.SHA256, d.Decision, d.Reason})
 		return
 	}
 	would := ""
@@ -255,6 +254,9 @@ func (p *printer) summary(s cold.Summary) {
 	if p.json {
 		p.line(map[string]cold.Summary{"summary": s})
 		return
+	}
+	if p.dry {
+		fmt.Fprint(p.out, "nothing was changed; a run would come to: ")
 	}
 	fmt.Fprintln(p.out, words(s))
 }
@@ -277,26 +279,48 @@ func (p *printer) explain(job string, e *cold.Entry) {
 		fmt.Fprintf(p.out, "attempts %d\n", e.Attempts)
 	}
 	if e.Action.Do != "" {
-		fmt.Fprintf(p.out, "after    %s %s: %s\n", e.Action.Do, e.Action.Target, e.Receipt)
+		fmt.Fprintf(p.out, "after    %s: %s\n", strings.TrimSpace(string(e.Action.Do)+" "+e.Action.Target), e.Receipt)
 	}
 	for _, d := range e.Docs {
-		fmt.Fprintf(p.out, "  %-11s %9d  %q\n              %s\n", d.Decision, d.Size, d.Name, d.Reason)
+		size := fmt.Sprint(d.Size)
+		if d.Size < 0 { // never read
+			size = "-"
+		}
+		fmt.Fprintf(p.out, "  %-11s %9s  %q\n              %s\n", d.Decision, size, d.Name, d.Reason)
+		if d.Ref != "" {
+			fmt.Fprintf(p.out, "              now at %s\n", d.Ref)
+		}
 		for _, r := range d.Repairs {
 			fmt.Fprintf(p.out, "              mended: %s\n", r)
 		}
 	}
 }
 
-// progress tells people that something goes on, at most twice a second.
+// locked lets several goroutines write lines.
+type locked struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+// progress tells people what goes wrong with single mails and, unless it is quiet, that
+// something goes on, at most twice a second.
 type progress struct {
-	w    io.Writer
-	last time.Time
+	w     io.Writer
+	quiet bool
+	last  time.Time
 }
 
 func (p *progress) event(e cold.Event) {
 	switch {
 	case e.Step == "error" && vaguemestre.ClassOf(e.Err) != vaguemestre.ClassCanceled && e.Item != "":
 		fmt.Fprintf(p.w, "job %s: %s: %s\n", e.Job, e.Item, config.Sentence(e.Err))
+	case p.quiet:
 	case e.Step == "connect":
 		fmt.Fprintf(p.w, "job %s: connecting\n", e.Job)
 	case (e.Step == "open" || e.Step == "put") && e.Time.Sub(p.last) > 500*time.Millisecond:

@@ -10,7 +10,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -19,7 +18,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/vaguemestre/vaguemestre"
 	"github.com/vaguemestre/vaguemestre/examples/internal/config"
 	"github.com/vaguemestre/vaguemestre/router"
 )
@@ -37,7 +35,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var m router.Message
 	var o router.SendOptions
 	fs := flag.NewFlagSet("send", flag.ContinueOnError)
-	fs.SetOutput(stderr)
 	fs.StringVar(&file, "config", "", "configuration `FILE` (JSON)")
 	fs.StringVar(&m.From, "from", "", "sender; without it the connector's own")
 	fs.StringVar(&to, "to", "", "recipients, with commas between them")
@@ -56,13 +53,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.Instance, "instance", "", "instance of the mail service")
 	fs.StringVar(&o.Connector, "connector", "", "connector, instead of the instance's or the default")
 	fs.BoolVar(&asJSON, "json", false, "print the receipt as JSON")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
+	if code, done := config.Flags(fs, args, stdout, stderr); done {
+		return code
 	}
-	if file == "" || to == "" && cc == "" && bcc == "" || fs.NArg() > 0 {
+	if file == "" || to == "" && cc == "" && bcc == "" {
 		fmt.Fprintln(stderr, "send: give at least -config FILE and -to ADDRESS")
 		return 2
 	}
@@ -85,38 +79,62 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 	receipt, err := router.Mail{Router: rt}.Send(ctx, &m, &o)
 	if receipt != nil {
-		print(stdout, receipt, asJSON)
+		show(stdout, stderr, receipt, asJSON)
 	}
 	switch {
-	case err != nil && receipt == nil && vaguemestre.ClassOf(err) == vaguemestre.ClassConfig:
+	case err != nil && receipt == nil:
 		fmt.Fprintln(stderr, config.Sentence(err))
-		return 2
+		return config.Code(err)
 	case err != nil:
 		fmt.Fprintln(stderr, config.Sentence(err))
 		return 1
 	}
+	var missed []string
 	for _, r := range receipt.Recipients {
 		if r.State != router.Accepted {
-			fmt.Fprintf(stderr, "send: %s is %s: %s %s\n", r.Address, r.State, r.Code, r.Text)
-			return 1
+			missed = append(missed, strings.TrimSpace(fmt.Sprintf("%s is %s: %s %s", r.Address, r.State, r.Code, r.Text)))
 		}
+	}
+	if len(missed) > 0 {
+		fmt.Fprintf(stderr, "send: not everybody gets it: %s\n", strings.Join(missed, "; "))
+		return 1
 	}
 	return 0
 }
 
-func print(w io.Writer, r *router.Receipt, asJSON bool) {
-	if asJSON {
-		if b, err := json.Marshal(r); err == nil {
-			fmt.Fprintf(w, "%s\n", b)
+// fate is one recipient, as -json prints it.
+type fate struct {
+	Address string       `json:"address"`
+	State   router.State `json:"state"`
+	Code    string       `json:"code"`
+	Text    string       `json:"text"`
+}
+
+// show prints the receipt. Notes are for people in both forms.
+func show(stdout, stderr io.Writer, r *router.Receipt, asJSON bool) {
+	if !asJSON {
+		fmt.Fprintf(stdout, "%s through connector %q (%s), Message-ID %s\n", r.State, r.Connector, r.Reason, r.MessageID)
+		for _, one := range r.Recipients {
+			fmt.Fprintf(stdout, "  %-9s %s  %s %s\n", one.State, one.Address, one.Code, one.Text)
 		}
-		return
-	}
-	fmt.Fprintf(w, "%s through %s (%s), Message-ID %s\n", r.State, r.Connector, r.Reason, r.MessageID)
-	for _, one := range r.Recipients {
-		fmt.Fprintf(w, "  %-9s %s  %s %s\n", one.State, one.Address, one.Code, one.Text)
+	} else {
+		fates := []fate{}
+		for _, one := range r.Recipients {
+			fates = append(fates, fate(one))
+		}
+		b, err := json.Marshal(struct {
+			MessageID  string        `json:"message_id"`
+			Connector  string        `json:"connector"`
+			Reason     router.Reason `json:"reason"`
+			State      router.State  `json:"state"`
+			Recipients []fate        `json:"recipients"`
+		}{r.MessageID, r.Connector, r.Reason, r.State, fates})
+		if err == nil {
+			fmt.Fprintf(stdout, "%s\n", b)
+		}
 	}
 	for _, n := range r.Notes {
-		fmt.Fprintf(w, "  note: %s\n", n)
+		fmt.Fprintf(stderr, "note: %s\n", n)
 	}
 }
 

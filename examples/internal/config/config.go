@@ -97,7 +97,7 @@ type After struct {
 func Load(path string) (*File, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, fmt.Errorf("configuration: %w; -config names the file", err)
 	}
 	f := &File{dir: filepath.Dir(path)}
 	if err := settings.Decode(data, f, &settings.DecodeOptions{Literal: true, Files: true, Dir: f.dir}); err != nil {

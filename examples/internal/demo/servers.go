@@ -93,7 +93,7 @@ func (s *Server) start(mails [][]byte) error {
 	}
 	s.IMAPPort = l.Addr().(*net.TCPAddr).Port
 	go is.Serve(l)
-	s.stop = append(s.stop, is.Close)
+	s.stop = append(s.stop, l.Close, is.Close) // the listener too: Serve may not have begun
 
 	ss := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &submission{s: s}, nil }))
 	ss.Domain, ss.ErrorLog, ss.EnableSMTPUTF8 = "localhost", log.New(io.Discard, "", 0), true
@@ -103,7 +103,7 @@ func (s *Server) start(mails [][]byte) error {
 	}
 	s.SMTPPort = l.Addr().(*net.TCPAddr).Port
 	go ss.Serve(l)
-	s.stop = append(s.stop, ss.Close)
+	s.stop = append(s.stop, l.Close, ss.Close)
 	return nil
 }
 
