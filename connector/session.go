@@ -25,7 +25,10 @@ type session struct {
 
 	timeout time.Duration // for one answer
 	dotWait time.Duration // for the answer to the final dot
-	hide    []string      // what no text from the server may repeat
+
+	// mask takes our secrets out of what a server repeats. A function, since fmt prints
+	// what it can reach, and shows of a function no more than where it is.
+	mask func(string) string
 
 	born, used time.Time
 	sent       int  // transactions begun
@@ -36,12 +39,26 @@ func newSession(c *transport.Conn, s *SMTP) *session {
 	now := time.Now()
 	x := &session{conn: c, timeout: s.timeout(), dotWait: s.dotWait(), born: now, used: now, w: &wire{dst: c}}
 	x.in.src = c
-	if pw := s.secret(); pw != "" {
-		for _, t := range [...]string{pw, "\x00" + s.Account + "\x00" + pw} {
-			x.hide = append(x.hide, t, base64.StdEncoding.EncodeToString([]byte(t)))
+	x.mask = masking(s.Account, s.secret())
+	return x
+}
+
+// masking hides a password, also as LOGIN and PLAIN send it.
+func masking(account, pw string) func(string) string {
+	var hide []string
+	for _, t := range [...]string{pw, "\x00" + account + "\x00" + pw} {
+		for _, form := range [...]string{t, base64.StdEncoding.EncodeToString([]byte(t))} {
+			if pw != "" && len(form) > 2 { // shorter ones are in every text
+				hide = append(hide, form)
+			}
 		}
 	}
-	return x
+	return func(s string) string {
+		for _, h := range hide {
+			s = strings.ReplaceAll(s, h, "•••")
+		}
+		return s
+	}
 }
 
 // open connects and prepares a session. The errors are *vaguemestre.Error.
@@ -311,16 +328,6 @@ func (x *session) replyWithin(d time.Duration) (reply, error) {
 		p.lines[i] = x.mask(l)
 	}
 	return p, err
-}
-
-// mask takes our secrets out of what a server repeats.
-func (x *session) mask(s string) string {
-	for _, h := range x.hide {
-		if len(h) > 2 && strings.Contains(s, h) {
-			s = strings.ReplaceAll(s, h, "•••")
-		}
-	}
-	return s
 }
 
 // maxSize is what the server takes, 0 if it names no limit (RFC 1870 section 4).

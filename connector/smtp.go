@@ -1,7 +1,11 @@
 package connector
 
 import (
+	"fmt"
+	"io"
+	"net"
 	"net/mail"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,6 +79,18 @@ var (
 
 // Kind returns "smtp".
 func (s *SMTP) Kind() string { return "smtp" }
+
+// String names the server: "smtp mail.mondaine.fr:465".
+func (s *SMTP) String() string {
+	if s == nil {
+		return "<nil>"
+	}
+	return "smtp " + net.JoinHostPort(s.Host, strconv.Itoa(s.port()))
+}
+
+// Format writes the same as String, whatever the verb and flags: fmt left to itself prints
+// what a pointer leads to, its password included, where the verb does not go with it.
+func (s *SMTP) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // DefaultSender returns Sender, or Account if that is an address, or "".
 func (s *SMTP) DefaultSender() string {
