@@ -96,6 +96,7 @@ func TestWrong(t *testing.T) {
 // oneSentence: the exit code, and one line on standard error that holds all of want.
 func oneSentence(t *testing.T, r result, code int, want []string) {
 	t.Helper()
+	t.Logf("%s", r.stderr)
 	if r.code != code {
 		t.Errorf("exit %d, want %d", r.code, code)
 	}

@@ -92,6 +92,9 @@ func (p *Pickup) SendMail(ctx context.Context, m *router.Message) (*router.Recei
 		return nil, fail(vaguemestre.ClassSource, fmt.Errorf("make sure that the directory exists and can be written: %w", err))
 	}
 	receipt := &router.Receipt{MessageID: m.MessageID, State: state, Ref: name}
+	if m.DSN != nil { // said, not hidden: a file cannot ask for it
+		receipt.Notes = append(receipt.Notes, "delivery reports were not asked for: a pickup directory cannot")
+	}
 	for _, a := range to {
 		receipt.Recipients = append(receipt.Recipients, router.Recipient{Address: a, State: state, Text: "left for pickup as " + name})
 	}

@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -44,7 +45,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&m.Text, "text", "", "text of the mail")
 	fs.StringVar(&m.HTML, "html", "", "text of the mail in HTML")
 	fs.Func("attach", "attach the file `F`; may be given several times", func(path string) error {
-		if _, err := os.Stat(path); err != nil {
+		st, err := os.Stat(path)
+		if err == nil && !st.Mode().IsRegular() {
+			err = errors.New("not a regular file")
+		}
+		if err != nil {
 			return err
 		}
 		m.Attachments = append(m.Attachments, router.File(path))

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestQuickstart(t *testing.T) {
+	temp := t.TempDir()
+	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} { // whatever this system asks
+		t.Setenv(name, temp)
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`A mailbox with 6 mails waits at imaps://ged@example\.org`,
+		`(?m)^DOCUMENT +BYTES +/\.\*\\\.\(\?!db\)\.\*/ +/\(\?!debut_nom_fichier\)\.\*\\\.\.\*/$`,
+		`(?m)^Facture été n°114\.pdf +29 +delivered +delivered$`,
+		`(?m)^Thumbs\.db +14 +refused +delivered$`,
+		`(?m)^Délibération du 12 mai\.pdf +30 +delivered +delivered$`,
+		`(?m)^PES_ALLER_cantine_été\.xml +162 +delivered +delivered$`,
+		`(?m)^Bon de commande n°77\.pdf +36 +delivered +delivered$`, // out of a mail inside a mail
+		`(?m)^Devis toiture école Noël\.docx +8 +delivered +delivered$`,
+		`(?m)^debut_nom_fichier_0001\.pdf +22 +delivered +refused$`,
+		`Traités has 4 mails now\. INBOX keeps 2`,
+		`A second pass took nothing\.`,
+		`A summary was sent: accepted, through connector "main" \(default\)`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("the output does not match %s:\n%s", want, out.String())
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) > 0 {
+		t.Errorf("it left %q", left)
+	}
+}
+
+func TestQuickstartStops(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := run(ctx, io.Discard); err == nil {
+		t.Error("the context had ended, and the error is nil")
+	}
+}
+
+func TestQuickstartFails(t *testing.T) {
+	temp := filepath.Join(t.TempDir(), "absent")
+	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
+		t.Setenv(name, temp)
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), &out); err == nil || !strings.Contains(err.Error(), "absent") {
+		t.Errorf("without a temporary directory: %v\n%s", err, out.String())
+	}
+	if _, err := os.Stat(temp); err == nil {
+		t.Error("it made a directory that is not its own")
+	}
+}
