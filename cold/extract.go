@@ -126,7 +126,9 @@ func (x *extractor) mail(f *found, s *spool) error {
 		h = m.Root.Header
 	}
 	fields := mailFields(h)
-	f.item.MessageID = fields["message_id"]
+	if id := fields["message_id"]; id != "" {
+		f.item.MessageID = "<" + id + ">"
+	}
 	if err == nil && x.sel.needsHeaders() {
 		if ok, why := x.sel.matchHeaders(addresses(h, "From"), append(addresses(h, "To"), addresses(h, "Cc")...), h.Text("Subject")); !ok {
 			f.state, f.reason = StateDeselected, why

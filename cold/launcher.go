@@ -99,8 +99,9 @@ type Item struct {
 	Time time.Time `json:"time"` // when the source got it; zero when unknown
 	Seen bool      `json:"seen"` // the source marks it as read
 
-	// MessageID is filled by the Job once it has read the mail, for launchers that must
-	// find it again in another folder after a crash. "" when unknown.
+	// MessageID is the mail's, with its angle brackets, as the Job read it. It is given to
+	// Settle only when an earlier after-action on the item may have been interrupted, for
+	// launchers that must find it again in another folder. "" when unknown.
 	MessageID string `json:"message_id,omitempty"`
 }
 

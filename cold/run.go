@@ -77,6 +77,7 @@ func (r *run) run(ctx context.Context) error {
 		defer lease.Close()
 		r.lease = lease
 	}
+	defer r.room.close()
 	r.event(Event{Step: "connect"})
 	s, err := r.job.Launcher.Connect(ctx, &ConnectOptions{ReadOnly: r.dry, Logger: r.log})
 	if err != nil {
@@ -374,8 +375,11 @@ func (r *run) settle(ctx context.Context, due []Entry) error {
 func (r *run) settleOne(ctx context.Context, action After, entries []Entry) error {
 	items := make([]Item, len(entries))
 	for i := range entries {
-		entries[i].State, entries[i].Time = StateActing, r.job.now()
 		items[i] = entries[i].Item
+		if entries[i].State != StateActing {
+			items[i].MessageID = "" // nothing was begun: there is nothing to find again
+		}
+		entries[i].State, entries[i].Time = StateActing, r.job.now()
 	}
 	if err := r.record(ctx, entries); err != nil {
 		return err

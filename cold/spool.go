@@ -26,7 +26,7 @@ type spool struct {
 	file  *os.File
 	size  int64
 	room  *room
-	taken int64 // bytes of the room's budget
+	taken int64 // bytes of the room's budget that mem takes
 }
 
 // ReadAt implements io.ReaderAt; it is safe for concurrent use.
@@ -71,63 +71,122 @@ func (nopCloser) Close() error { return nil }
 // close gives memory and file back. It is safe to call twice.
 func (s *spool) close() {
 	if s.file != nil {
-		s.file.Close()
-		if runtime.GOOS == "windows" { // where an open file cannot be removed
-			os.Remove(s.file.Name())
-		}
+		s.room.giveFile(s.file)
 		s.file = nil
 	}
 	if s.mem != nil {
-		s.room.give(s.mem, s.taken)
+		s.room.give(s.mem)
 		s.mem, s.taken = nil, 0
 	}
 }
 
-// room hands out the memory of a run and takes it back for the next item: fresh
-// buffers would double the CPU of a large pass.
+// room hands out the memory and the scratch files of a run and takes them back for the
+// next item: fresh buffers would double the CPU of a large pass, and making a file is
+// slow on some file systems.
 type room struct {
 	dir string
 
 	mu    sync.Mutex
-	used  int64
-	free  map[int][][]byte // by power of two
-	freed chan struct{}    // told when memory came back; capacity 1
+	used  int64              // bytes handed out
+	idle  int64              // bytes in free; with used never above the budget
+	free  map[int64][][]byte // by size
+	files []*os.File         // scratch files not in use
+	freed chan struct{}      // told when memory came back; capacity 1
 }
 
 func newRoom(dir string) *room {
-	return &room{dir: dir, free: map[int][][]byte{}, freed: make(chan struct{}, 1)}
+	return &room{dir: dir, free: map[int64][][]byte{}, freed: make(chan struct{}, 1)}
 }
 
-func (r *room) take(n int64) ([]byte, int64, bool) {
-	class := max(bits.Len64(uint64(max(n-1, 0))), 14)
-	want := int64(1) << class
+// close removes the scratch files. Nothing of the room is in use any more.
+func (r *room) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.files {
+		r.remove(f)
+	}
+	r.files = nil
+}
+
+func (r *room) remove(f *os.File) {
+	f.Close()
+	if runtime.GOOS == "windows" { // where an open file cannot be removed
+		os.Remove(f.Name())
+	}
+}
+
+// file gives a scratch file, whatever is in it.
+func (r *room) file() (*os.File, error) {
+	r.mu.Lock()
+	if n := len(r.files); n > 0 {
+		f := r.files[n-1]
+		r.files = r.files[:n-1]
+		r.mu.Unlock()
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			r.remove(f)
+			return nil, err
+		}
+		return f, nil
+	}
+	r.mu.Unlock()
+	f, err := os.CreateTemp(r.dir, "vaguemestre-*.spool")
+	if err == nil && runtime.GOOS != "windows" {
+		os.Remove(f.Name()) // it lives as long as it is open
+	}
+	return f, err
+}
+
+func (r *room) giveFile(f *os.File) {
+	// keep a few small ones: a large one would hold the disk's space
+	if st, err := f.Stat(); err == nil && st.Size() <= 32<<20 {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(r.files) < 8 {
+			r.files = append(r.files, f)
+			return
+		}
+	}
+	r.remove(f)
+}
+
+// roundUp gives the size of the buffer for n bytes: at most an eighth is wasted.
+func roundUp(n int64) int64 {
+	step := int64(1) << max(bits.Len64(uint64(max(n-1, 0)))-3, 12)
+	return (max(n, 1) + step - 1) &^ (step - 1)
+}
+
+// take gives a buffer of at least n bytes; nil when the budget does not allow it.
+func (r *room) take(n int64) []byte {
+	want := roundUp(n)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.used+want > spoolBudget {
-		return nil, 0, false
+		return nil
 	}
 	r.used += want
-	if l := r.free[class]; len(l) > 0 {
+	if l := r.free[want]; len(l) > 0 {
 		b := l[len(l)-1]
-		r.free[class] = l[:len(l)-1]
-		return b, want, true
+		r.free[want] = l[:len(l)-1]
+		r.idle -= want
+		return b
 	}
-	// what lies idle in other classes must not add up beyond the budget
-	idle := int64(0)
-	for c, l := range r.free {
-		idle += int64(len(l)) << c
+	for size, l := range r.free {
+		if r.used+r.idle <= spoolBudget {
+			break
+		}
+		r.idle -= size * int64(len(l))
+		delete(r.free, size)
 	}
-	if idle+r.used > spoolBudget+spoolBudget/2 {
-		clear(r.free)
-	}
-	return make([]byte, want), want, true
+	return make([]byte, want)
 }
 
-func (r *room) give(b []byte, taken int64) {
+func (r *room) give(b []byte) {
+	b = b[:cap(b)]
+	size := int64(len(b))
 	r.mu.Lock()
-	r.used -= taken
-	class := bits.Len64(uint64(taken - 1))
-	r.free[class] = append(r.free[class], b[:cap(b)])
+	r.used -= size
+	r.idle += size
+	r.free[size] = append(r.free[size], b)
 	r.mu.Unlock()
 	select {
 	case r.freed <- struct{}{}:
@@ -157,15 +216,11 @@ func (r *room) read(body io.Reader, size, limit int64, wait func() bool) (*spool
 			want = 64 << 10
 		}
 		for {
-			b, taken, ok := r.take(want)
-			if ok {
-				s.mem, s.taken = b, taken
-				break
-			}
-			if !wait() {
+			if s.mem = r.take(want); s.mem != nil || !wait() {
 				break
 			}
 		}
+		s.taken = int64(cap(s.mem))
 	}
 	if s.mem != nil {
 		n, err := io.ReadFull(body, s.mem)
@@ -188,17 +243,14 @@ func (r *room) read(body io.Reader, size, limit int64, wait func() bool) (*spool
 		}
 		body = io.MultiReader(bytes.NewReader(s.mem[:n]), bytes.NewReader(one[:]), body)
 	}
-	f, err := os.CreateTemp(r.dir, "vaguemestre-*.spool")
+	f, err := r.file()
 	if err != nil {
 		s.close()
 		return nil, scratchError(err)
 	}
-	if runtime.GOOS != "windows" {
-		os.Remove(f.Name()) // lives as long as it is open
-	}
 	n, err := io.Copy(onlyWriter{f}, io.LimitReader(body, limit+1))
 	if s.mem != nil {
-		r.give(s.mem, s.taken)
+		r.give(s.mem)
 		s.mem, s.taken = nil, 0
 	}
 	s.file = f

@@ -149,7 +149,7 @@ func connect(path string, reader bool) (*sql.DB, error) {
 	q := []string{
 		"_pragma=busy_timeout(200)", // short, so that the caller's context is looked at between two tries
 		"_pragma=foreign_keys(1)",
-		"_pragma=cache_size(-8000)",
+		"_pragma=cache_size(-2000)",
 		"_pragma=trusted_schema(0)",
 	}
 	if reader {
@@ -158,7 +158,7 @@ func connect(path string, reader bool) (*sql.DB, error) {
 		// WAL with FULL syncs the log at every commit, NORMAL would not:
 		// https://sqlite.org/pragma.html#pragma_synchronous. fullfsync is for macOS,
 		// whose fsync alone does not reach the disk.
-		q = append(q, "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=wal_autocheckpoint(2000)",
+		q = append(q, "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=wal_autocheckpoint(1000)",
 			"_pragma=fullfsync(1)", "_pragma=checkpoint_fullfsync(1)")
 	}
 	c, err := driver.NewConnector("file://" + (&url.URL{Path: u}).EscapedPath() + "?" + strings.Join(q, "&"))
@@ -167,8 +167,8 @@ func connect(path string, reader bool) (*sql.DB, error) {
 	}
 	db := sql.OpenDB(c)
 	if reader {
-		db.SetMaxOpenConns(4)
-		db.SetMaxIdleConns(4)
+		db.SetMaxOpenConns(2)
+		db.SetMaxIdleConns(2)
 	} else {
 		db.SetMaxOpenConns(1)
 		db.SetMaxIdleConns(1)
