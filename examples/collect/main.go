@@ -70,10 +70,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, config.Sentence(err))
 		return 2
 	}
+	keys, err := f.Keyring()
+	if err != nil {
+		fmt.Fprintln(stderr, config.Sentence(err))
+		return 2
+	}
+	var so sqlite.Options
+	if keys != nil {
+		so.Key = keys
+	}
 	// an item is explained and tried without making a store of what may be a wrong path
 	var st *sqlite.Store
 	if _, missing := os.Stat(f.StorePath()); missing == nil || !(o.dryRun || o.explain != "") {
-		if st, err = sqlite.Open(ctx, f.StorePath(), nil); err != nil {
+		if st, err = sqlite.Open(ctx, f.StorePath(), &so); err != nil {
 			fmt.Fprintf(stderr, "%s; \"store\" in the configuration names the file\n", config.Sentence(err))
 			return config.Code(err)
 		}

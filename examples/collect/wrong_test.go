@@ -43,6 +43,7 @@ func TestWrong(t *testing.T) {
 		{name: "filter", change: func(s *site) { s.job["filters"] = demo.Object{"include": []string{"/(/"}} }, code: 2, want: []string{"jobs[0].filters.include[0]", "missing closing )"}},
 		{name: "after without target", change: func(s *site) { s.job["after"] = demo.Object{"do": "move"} }, code: 2, want: []string{"needs a target"}},
 		{name: "secret from nowhere", change: func(s *site) { s.launcher()["password"] = demo.Object{"env": "VAGUEMESTRE_ABSENT"} }, code: 2, want: []string{"VAGUEMESTRE_ABSENT", "is not set"}},
+		{name: "bad key", change: func(s *site) { s.file["key"] = "trop court" }, code: 2, want: []string{"key"}},
 		{name: "store in a missing folder", change: func(s *site) { s.file["store"] = "absent/state.db" }, code: 2, want: []string{"absent", `"store" in the configuration`}},
 		{name: "unknown folder", change: func(s *site) { s.launcher()["source"] = "Absent" }, code: 2, want: []string{`"Absent" does not exist`, `"INBOX"`}},
 		{name: "unknown flag", args: []string{"-onze"}, code: 2, want: []string{"-onze", "-h lists the flags"}},

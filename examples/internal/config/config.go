@@ -142,6 +142,9 @@ func (f *File) wire(rt *router.Router, kinds *settings.Registry[router.Connector
 		if err != nil {
 			return fmt.Errorf("configuration: connector %q: %w", in.Name, err)
 		}
+		if smtp, ok := c.(*connector.SMTP); ok {
+			smtp.CAFile = f.path(smtp.CAFile)
+		}
 		if err := rt.AddConnector(in.Name, c); err != nil {
 			return err
 		}
@@ -198,6 +201,9 @@ func (f *File) Cold() ([]*cold.Job, error) {
 		if j.Launcher, err = launchers.Open(c.Launcher, f.options("jobs[%d].launcher", i)); err != nil {
 			return nil, fmt.Errorf("configuration: job %q: launcher: %w", c.Name, err)
 		}
+		if imap, ok := j.Launcher.(*launcher.IMAP); ok {
+			imap.CAFile = f.path(imap.CAFile)
+		}
 		if j.Sink, err = sinks.Open(c.Sink, f.options("jobs[%d].sink", i)); err != nil {
 			return nil, fmt.Errorf("configuration: job %q: sink: %w", c.Name, err)
 		}
@@ -205,6 +211,9 @@ func (f *File) Cold() ([]*cold.Job, error) {
 			d.Path = f.path(d.Path)
 		}
 		for k, in := range c.Decoders {
+			if len(decoders.Kinds()) == 0 {
+				return nil, config("jobs[%d].decoders[%d]: unknown kind %q: this program has no decoders; leave them out", i, k, in.Kind)
+			}
 			d, err := decoders.Open(in, f.options("jobs[%d].decoders[%d]", i, k))
 			if err != nil {
 				return nil, fmt.Errorf("configuration: job %q: decoder: %w", c.Name, err)

@@ -9,16 +9,17 @@ import (
 // Object is a JSON object.
 type Object = map[string]any
 
-// Launcher gives the settings of an IMAP launcher for the mailbox.
+// Launcher gives an IMAP launcher for the mailbox. Its file paths are relative to the
+// directory of the server.
 func (s *Server) Launcher() Object {
 	return Object{"kind": "imap", "settings": Object{"host": "127.0.0.1", "port": s.IMAPPort, "tls": "implicit",
-		"account": Account, "password": Password, "ca_file": s.CAFile}}
+		"account": Account, "password": Password, "ca_file": filepath.Base(s.CAFile)}}
 }
 
 // Connector gives a connector that sends through the server.
 func (s *Server) Connector(name string) Object {
 	return Object{"name": name, "kind": "smtp", "settings": Object{"host": "127.0.0.1", "port": s.SMTPPort, "tls": "implicit",
-		"account": Account, "password": Password, "ca_file": s.CAFile, "sender": Account}}
+		"account": Account, "password": Password, "ca_file": filepath.Base(s.CAFile), "sender": Account}}
 }
 
 // Write writes a configuration file into dir and returns its path.
