@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"hash/maphash"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/gofrs/flock"
@@ -25,11 +27,16 @@ type lease struct {
 	// known spares a look-up for items that this lease wrote: nobody else may write
 	// them, or the fence would have stopped us. Only the writer's turn touches it.
 	known map[string]knownItem
+
+	// epochs are all that items of this job have; nil until Twin asks. Most jobs have one,
+	// and then there is nothing to look for. Only the lease's owner touches it.
+	epochs map[string]bool
 }
 
 type knownItem struct {
 	id        int64
 	documents int         // -1 when no manifest was recorded
+	sums      []uint64    // of the documents that this lease wrote last; nil when it wrote none
 	row       *cold.Entry // what was written last, without documents; nil when only looked up
 	action    bool        // it has a row in action
 }
@@ -77,6 +84,11 @@ func (l *lease) Record(ctx context.Context, entries []cold.Entry) error {
 				Err: errors.New("an entry needs an item key and a state")}
 		}
 	}
+	if l.epochs != nil {
+		for i := range entries {
+			l.epochs[entries[i].Item.Epoch] = true
+		}
+	}
 	ran := false
 	err := l.write(ctx, "record", step.LedgerRecord, func(w *writer) error {
 		ran = true
@@ -118,7 +130,7 @@ func (l *lease) put(w *writer, e *cold.Entry) error {
 			if k.id, err = res.LastInsertId(); err != nil {
 				return err
 			}
-			if err := l.putManifest(w, k.id, e, 0); err != nil {
+			if err := l.putManifest(w, &k, e, 0); err != nil {
 				return err
 			}
 			if e.Action != (cold.After{}) || e.Receipt != "" {
@@ -150,7 +162,7 @@ func (l *lease) put(w *writer, e *cold.Entry) error {
 	if err != nil {
 		return err
 	}
-	if err := l.putManifest(w, k.id, e, before); err != nil {
+	if err := l.putManifest(w, &k, e, before); err != nil {
 		return err
 	}
 	same := k.row != nil && k.row.Action == e.Action && k.row.Receipt == e.Receipt
@@ -172,13 +184,19 @@ func bare(e *cold.Entry) *cold.Entry {
 	return &c
 }
 
-// putManifest writes the documents of e over the before ones that are there.
-func (l *lease) putManifest(w *writer, item int64, e *cold.Entry, before int) error {
+// putManifest writes the documents of e over the before ones that are there. What this
+// lease wrote just so is not written again: of a mail that was planned and is delivered
+// most parts were passed over both times.
+func (l *lease) putManifest(w *writer, k *knownItem, e *cold.Entry, before int) error {
 	if e.Docs == nil {
 		return nil
 	}
+	sums := make([]uint64, len(e.Docs))
 	for i := range e.Docs {
 		d := &e.Docs[i]
+		if sums[i] = sumOf(d); i < len(k.sums) && k.sums[i] == sums[i] {
+			continue
+		}
 		path, err := toList(d.Path)
 		if err != nil {
 			return err
@@ -187,16 +205,40 @@ func (l *lease) putManifest(w *writer, item int64, e *cold.Entry, before int) er
 		if err != nil {
 			return err
 		}
-		if _, err := w.putDocument.Exec(item, i, string(d.Decision), d.Reason, d.Key, d.Name, d.MediaType, d.Size,
+		if _, err := w.putDocument.Exec(k.id, i, string(d.Decision), d.Reason, d.Key, d.Name, d.MediaType, d.Size,
 			d.SHA256, path, d.Ref, repairs); err != nil {
 			return err
 		}
 	}
+	k.sums = sums
 	if before > len(e.Docs) {
-		_, err := w.cutDocuments.Exec(item, len(e.Docs))
+		_, err := w.cutDocuments.Exec(k.id, len(e.Docs))
 		return err
 	}
 	return nil
+}
+
+var seed = maphash.MakeSeed()
+
+// sumOf tells two documents apart, within this process.
+func sumOf(d *cold.Entered) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	text := func(s string) {
+		h.WriteString(s)
+		h.WriteByte(0)
+	}
+	for _, s := range []string{string(d.Decision), d.Reason, d.Key, d.Name, d.MediaType, d.SHA256, d.Ref, strconv.FormatInt(d.Size, 10)} {
+		text(s)
+	}
+	for _, s := range d.Path {
+		text(s)
+	}
+	h.WriteByte(1)
+	for _, s := range d.Repairs {
+		text(s)
+	}
+	return h.Sum64()
 }
 
 func (l *lease) Unsettled(ctx context.Context, after string, limit int) (out []cold.Entry, err error) {
@@ -232,6 +274,14 @@ func (l *lease) Twin(ctx context.Context, epoch, twin string) (found *cold.Entry
 	if twin == "" { // an item that was never read resembles nothing
 		return nil, nil
 	}
+	if l.epochs == nil {
+		if err := l.loadEpochs(ctx); err != nil {
+			return nil, fail("twin", err)
+		}
+	}
+	if len(l.epochs) == 0 || len(l.epochs) == 1 && l.epochs[epoch] {
+		return nil, nil
+	}
 	err = l.s.read(ctx, func(c *sql.Conn) error {
 		found = nil
 		key, err := l.findTwin(ctx, c, epoch, twin)
@@ -242,6 +292,30 @@ func (l *lease) Twin(ctx context.Context, epoch, twin string) (found *cold.Entry
 		return err
 	})
 	return found, fail("twin", err)
+}
+
+func (l *lease) loadEpochs(ctx context.Context) error {
+	var epochs map[string]bool
+	err := l.s.read(ctx, func(c *sql.Conn) error {
+		epochs = map[string]bool{}
+		rows, err := c.QueryContext(ctx, `SELECT DISTINCT epoch FROM item WHERE job = ?`, l.job)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var e string
+			if err := rows.Scan(&e); err != nil {
+				return err
+			}
+			epochs[e] = true
+		}
+		return rows.Err()
+	})
+	if err == nil {
+		l.epochs = epochs
+	}
+	return err
 }
 
 // findTwin returns the key of the entry that Twin is to give. Entries of several
