@@ -31,7 +31,7 @@ type composed struct {
 	id    string // Message-ID
 	size  int64  // bytes of the mail for SIZE= (RFC 1870 section 5: without doubled dots)
 
-	texts int64  // bytes of the encoded bodies
+	texts int64  // about the bytes of the encoded bodies
 	ready []byte // the whole of a small mail, dots doubled; nil for a large one
 	msg   *gomail.Msg
 	job   *composing
@@ -110,23 +110,23 @@ func (c *composed) pass(job *composing) error {
 	return err
 }
 
-// writeTo writes the mail, dots doubled, without the final dot. What it holds back in w
-// goes out with it.
-func (c *composed) writeTo(ctx context.Context, w *wire) error {
+// writeTo writes the mail, dots doubled, without the final dot. What it returns is its end,
+// which is not written yet: it goes out together with the dot. It is valid until w or c is
+// used again, and may be appended to.
+func (c *composed) writeTo(ctx context.Context, w *wire) ([]byte, error) {
 	if c.ready != nil {
-		w.buf = append(w.buf, c.ready...)
-		return nil
+		return c.ready, nil
 	}
 	if err := c.pass(&composing{out: w, alive: ctx.Err}); err != nil {
-		return err
+		return nil, err
 	}
 	if err := w.finish(); err != nil {
-		return err
+		return nil, err
 	}
 	if w.n != c.size {
-		return &readError{fmt.Errorf("the mail has %d bytes now and had %d when it was counted: an attachment changed meanwhile", w.n, c.size)}
+		return nil, &readError{fmt.Errorf("the mail has %d bytes now and had %d when it was counted: an attachment changed meanwhile", w.n, c.size)}
 	}
-	return nil
+	return w.buf, nil
 }
 
 // build gives go-mail everything but the content of the attachments.
@@ -242,15 +242,10 @@ func (c *composed) need8(addr string) {
 	}
 }
 
-// text encodes a body once, and writes it past go-mail as often as it is asked for; see
-// the end of file for why.
+// text writes a body past go-mail, which would hold it in memory encoded: see file.
 func (c *composed) text(s string) func(io.Writer) (int64, error) {
-	enc := appendQuoted(make([]byte, 0, len(s)+len(s)/16+64), s)
-	c.texts += int64(len(enc))
-	return func(io.Writer) (int64, error) {
-		_, err := c.job.out.Write(enc)
-		return 0, err
-	}
+	c.texts += int64(quotedGuess(s))
+	return func(io.Writer) (int64, error) { return 0, c.job.out.quoted(s) }
 }
 
 // file describes an attachment to go-mail. All headers are ours; go-mail would write the

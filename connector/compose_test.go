@@ -30,10 +30,11 @@ func rendered(t testing.TB, m *router.Message) (wired, plain []byte, c *composed
 	}
 	var out bytes.Buffer
 	w := &wire{dst: &out}
-	if err := c.writeTo(context.Background(), w); err != nil {
+	end, err := c.writeTo(context.Background(), w)
+	if err != nil {
 		return nil, nil, nil, err
 	}
-	out.Write(w.buf)
+	out.Write(end)
 	wired = out.Bytes()
 	for l := range bytes.SplitAfterSeq(wired, []byte("\n")) {
 		plain = append(plain, bytes.TrimPrefix(l, []byte("."))...)
@@ -218,11 +219,12 @@ func TestALargeMailNeedsLittleMemory(t *testing.T) {
 		h := sha256.New()
 		n := &countWriter{w: h}
 		w := &wire{dst: n}
-		if err := c.writeTo(context.Background(), w); err != nil {
+		end, err := c.writeTo(context.Background(), w)
+		if err != nil {
 			t.Fatal(err)
 		}
 		runtime.ReadMemStats(&after)
-		if n.n+int64(len(w.buf)) < c.size {
+		if n.n+int64(len(end)) < c.size {
 			t.Errorf("%d bytes written, %d counted", n.n, c.size)
 		}
 		if used := after.TotalAlloc - before.TotalAlloc; used > 4<<20 {
@@ -334,7 +336,7 @@ func BenchmarkCompose1MB(b *testing.B) {
 			b.Fatal(err)
 		}
 		*w = wire{dst: io.Discard, buf: w.buf[:0]}
-		if err := c.writeTo(context.Background(), w); err != nil {
+		if _, err := c.writeTo(context.Background(), w); err != nil {
 			b.Fatal(err)
 		}
 	}

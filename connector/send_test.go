@@ -35,7 +35,7 @@ func TestSend(t *testing.T) {
 		if strings.Contains(strings.ToLower(data), "secret") || strings.Contains(data, "Bcc") {
 			t.Error("Bcc stands in the mail")
 		}
-		for _, want := range []string{"Message-ID: <m1@mondaine.fr>\r\n", "Date: Sun, 22 Nov 2026 10:00:00 +0000\r\n", "\r\n.\r\nvoici"} {
+		for _, want := range []string{"Message-ID: <m1@mondaine.fr>\r\n", "Date: Sun, 22 Nov 2026 10:00:00 +0000\r\n", "\r\n=2E\r\nvoici"} {
 			if !strings.Contains(data, want) {
 				t.Errorf("no %q in\n%s", want, data)
 			}

@@ -307,7 +307,8 @@ func (x *session) content(ctx context.Context, c *composed, o *outcome) {
 	x.conn.SetSilence(x.timeout)
 	x.conn.SetEnd(time.Time{})
 	*x.w = wire{dst: x.conn, buf: x.w.buf[:0]}
-	if err := c.writeTo(ctx, x.w); err != nil {
+	end, err := c.writeTo(ctx, x.w)
+	if err != nil {
 		x.dead = true
 		var read *readError
 		if errors.As(err, &read) && ctx.Err() == nil {
@@ -323,12 +324,7 @@ func (x *session) content(ctx context.Context, c *composed, o *outcome) {
 	}
 	// From here on nobody but the server knows. Every way out is accepted, refused by a
 	// reply, or in doubt.
-	x.w.buf = append(x.w.buf, ".\r\n"...)
-	_, werr := x.conn.Write(x.w.buf)
-	x.w.buf = x.w.buf[:0]
-	if cap(x.w.buf) > smallMail {
-		x.w.buf = nil
-	}
+	_, werr := x.conn.Write(append(end, ".\r\n"...))
 	wait := x.dotWait
 	if werr != nil {
 		x.dead = true

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"strings"
 )
 
 // maxTextLine is RFC 5321 section 4.5.3.1.6 without the line's end.
@@ -81,6 +82,30 @@ func (w *wire) segment(seg []byte) error {
 		w.line = 0
 	}
 	return w.flush(wireBuffer)
+}
+
+// quoted writes text as quoted-printable, piece by piece. What that makes needs no check.
+func (w *wire) quoted(text string) error {
+	if w.err == nil && (w.line != 0 || w.cr) {
+		w.err = errWire
+	}
+	const most = 16 << 10
+	for w.err == nil && len(text) > 0 {
+		piece := text
+		if len(text) > most { // only at the end of a line
+			if i := strings.IndexByte(text[most:], '\n'); i >= 0 {
+				piece = text[:most+i+1]
+			}
+		}
+		text = text[len(piece):]
+		start := len(w.buf)
+		w.buf = appendQuoted(w.buf, piece)
+		made := w.buf[start:]
+		w.n += int64(len(made))
+		w.line = len(made) - 1 - bytes.LastIndexByte(made, '\n')
+		w.err = w.flush(wireBuffer)
+	}
+	return w.err
 }
 
 // encoded takes bytes that are known to be whole lines of base64.
