@@ -22,9 +22,10 @@
 //
 // Each recipient has its own state. Accepted means that the server answered the final dot
 // with 250: it took the responsibility (RFC 5321 section 4.2.5), the mail has not arrived
-// yet. If the connection is lost after the final dot the state is in doubt, and nothing is
-// sent again. Everything before it may safely be sent again, and within one call that is
-// done once, when a kept connection turns out to be dead.
+// yet; [router.Message.DSN] asks for a report of that. If the connection is lost after the
+// final dot the state is in doubt, and nothing is sent again. Everything before it may safely
+// be sent again, and within one call that is done once, when a kept connection turns out to
+// be dead.
 //
 // # Memory and speed
 //

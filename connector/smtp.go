@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/mail"
 	"strconv"
 	"strings"
 	"time"
@@ -97,8 +96,8 @@ func (s *SMTP) DefaultSender() string {
 	if s.Sender != "" {
 		return s.Sender
 	}
-	if a, err := mail.ParseAddress(s.Account); err == nil && a.Name == "" {
-		return s.Account
+	if a, err := router.ParseAddress(s.Account); err == nil && a.Name == "" {
+		return a.Address
 	}
 	return ""
 }

@@ -164,7 +164,8 @@ func checkMediaType(s string) error {
 	if err != nil || len(s) > maxFileName || !strings.Contains(t, "/") {
 		return say(`it does not read as type/subtype, such as "application/pdf"`, `n'est pas de la forme type/sous-type, comme "application/pdf"`)
 	}
-	// RFC 2045 section 6.4: composite types cannot be encoded, and content is.
+	// RFC 2045 section 6.4: composite types are not to be encoded, and content is. A
+	// message/rfc822 is let through all the same: only so does an attached mail keep its bytes.
 	if strings.HasPrefix(t, "multipart/") {
 		return say("a multipart cannot be attached; attach its parts, or the whole mail as message/rfc822", "un multipart ne peut pas être joint ; joignez ses parties, ou le courriel entier en message/rfc822")
 	}

@@ -36,6 +36,9 @@
 // may make two mails of one. To reach only those who did not get it, send the same message
 // with [Message.Envelope] set to them: the headers and the Message-ID stay.
 //
+// [Message.DSN] asks the servers on the way for reports of the delivery. Where that is not
+// possible [Receipt.Notes] says so, as it does of anything else that was not carried as asked.
+//
 // # Keeping the wiring
 //
 // [Router.Save] and [Router.Load] go through a [Store], which seals secrets. What cannot be
