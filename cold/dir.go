@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
+	"runtime"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/vaguemestre/vaguemestre"
-	"github.com/vaguemestre/vaguemestre/internal/step"
+	"github.com/vaguemestre/vaguemestre/internal/dirstore"
 	"github.com/vaguemestre/vaguemestre/settings"
 )
 
@@ -29,13 +32,16 @@ import (
 // files at once. With Sidecar each file has a "<name>.json" beside it, which appears
 // first and tells original name, provenance, mail headers, hash and filter decision.
 //
-// Put takes memory for one batch of names, whatever was stored before. Errors are of
-// class sink, poison (content is not what was announced, or cannot be read) and
-// canceled. The directory must lie on one file system; on Windows directory entries
+// Put takes memory for one batch of names and a buffer of 1 MiB, whatever was stored
+// before. It keeps a few files open for the next Put until Close, or until the sink is
+// garbage. Errors are of class sink, poison (content is not what was announced, or cannot
+// be read) and canceled. The directory must lie on one file system; on Windows directory entries
 // are as durable as NTFS makes them.
 type DirSink struct {
 	Path    string `key:"path" required:"true"` // the directory; its last element is made if missing
 	Sidecar bool   `key:"sidecar"`
+
+	idle atomic.Pointer[dirstore.Store] // open and unlocked, for the next Put
 }
 
 // Dir stores documents in the directory path.
@@ -57,150 +63,94 @@ func (d *DirSink) Labels() map[string]settings.Label {
 	}
 }
 
-var _ Sink = (*DirSink)(nil)
+var (
+	_ Sink      = (*DirSink)(nil)
+	_ io.Closer = (*DirSink)(nil)
+)
 
 // Put stores documents. See [Sink] and the guarantee of [DirSink].
 func (d *DirSink) Put(ctx context.Context, docs []*Document) ([]Stored, error) {
-	if d.Path == "" {
-		return nil, &vaguemestre.Error{Op: "cold: dir", Class: vaguemestre.ClassConfig, Err: errors.New("no path is set: give the directory to store documents in")}
-	}
-	for _, doc := range docs {
+	files := make([]dirstore.File, len(docs))
+	for i, doc := range docs {
 		if doc.Key == "" || len(doc.Key) > 1<<10 {
 			return nil, poison(doc, fmt.Errorf("its key has %d bytes: give it one of 1 to 1024", len(doc.Key)))
 		}
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, d.error(err)
-	}
-	p, err := openPlace(ctx, d.Path)
-	if err != nil {
-		return nil, d.error(err)
-	}
-	defer p.close()
-
-	refs := make(map[string]string, len(docs))
-	units, err := p.plan(docs, refs)
-	if err == nil && len(units) == 0 && len(docs) > 0 {
-		// All are known, but the run that showed them may have died before it synced their names.
-		err = p.syncNames()
-	}
-	if err != nil {
-		return nil, d.error(err)
-	}
-	for len(units) > 0 {
-		n, files := 0, 0
-		for n < len(units) && (n == 0 || files+len(units[n].docs) <= stageFiles/2) {
-			files += len(units[n].docs)
-			n++
+		f := &files[i]
+		*f = dirstore.File{Key: doc.Key, Name: SafeName(doc.Name), Size: doc.Size, SHA256: doc.SHA256, Open: doc.Open}
+		if doc.Group != "" {
+			f.Group, f.Dir = doc.Group, SafeName(doc.Group)
 		}
-		if err := p.put(ctx, units[:n], d.Sidecar, refs); err != nil {
-			return nil, d.error(err)
+		if d.Sidecar {
+			f.Side = func(name string, size int64, sum string) ([]byte, error) { return sidecarOf(doc, name, size, sum) }
 		}
-		units = units[n:]
 	}
+	s, err := d.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	refs, err := s.Put(ctx, files)
+	if err != nil {
+		s.Close()
+		var bad *dirstore.FileError
+		if errors.As(err, &bad) {
+			return nil, poison(docs[bad.File], bad.Err)
+		}
+		return nil, d.error(err)
+	}
+	d.give(s)
 	out := make([]Stored, len(docs))
-	for i, doc := range docs {
-		out[i].Ref = filepath.Join(d.Path, filepath.FromSlash(refs[doc.Key]))
+	for i, ref := range refs {
+		out[i].Ref = filepath.Join(d.Path, filepath.FromSlash(ref))
 	}
 	return out, nil
 }
 
-// plan looks keys up: refs gets what is stored already, the result holds the rest.
-func (p *dirPlace) plan(docs []*Document, refs map[string]string) ([]*dirUnit, error) {
-	var units []*dirUnit
-	groups := map[string]*dirUnit{}
-	for _, doc := range docs {
-		if _, ok := refs[doc.Key]; ok {
-			continue
-		}
-		i := -1
-		rec, err := p.j.lookup(keyHash(doc.Key), func(r *dirRecord) bool { return r.find(doc.Key) >= 0 })
-		if err != nil {
-			return nil, err
-		}
-		if rec != nil {
-			i = rec.find(doc.Key)
-			refs[doc.Key] = rec.ref(i)
-			continue
-		}
-		refs[doc.Key] = "" // the same key again in this call is the same document
-		u := groups[doc.Group]
-		if doc.Group == "" || u == nil {
-			u = &dirUnit{group: doc.Group}
-			units = append(units, u)
-			groups[doc.Group] = u
-		}
-		u.docs = append(u.docs, doc)
-	}
-	return units, nil
-}
-
-// put makes one batch of units durable and shows it.
-func (p *dirPlace) put(ctx context.Context, units []*dirUnit, side bool, refs map[string]string) (err error) {
-	s := &stager{p: p, sidecar: side}
-	announced := false
-	defer func() {
-		// Once announced, only the next Put may touch it: it finds out what became of it.
-		if err != nil && !announced {
-			s.discard(units)
-		}
-	}()
-	step.Before(step.DirWrite)
-	taken := map[string]bool{}
-	recs := make([]*dirRecord, 0, len(units))
-	for _, u := range units {
-		if err := s.stage(ctx, u); err != nil {
-			return err
-		}
-		if u.group != "" {
-			u.rec.Dir, err = p.pickName(SafeName(u.group), false, taken)
-			taken[u.rec.Dir] = true
-		} else {
-			e := &u.rec.Docs[0]
-			e.Name, err = p.pickName(SafeName(u.docs[0].Name), side, taken)
-			taken[e.Name] = true
-			if side {
-				taken[e.Name+sideSuffix] = true
-			}
-			if err == nil && side {
-				err = s.writeSidecar(u.docs[0], *e, u.rec.Temp+sideSuffix)
-			}
-		}
-		if err != nil {
-			return err
-		}
-		recs = append(recs, u.rec)
-	}
-	step.After(step.DirWrite)
-	if err := s.sync(); err != nil {
-		return err
+// take opens the directory and locks it, or locks the one that the last Put left open.
+func (d *DirSink) take(ctx context.Context) (*dirstore.Store, error) {
+	if d.Path == "" {
+		return nil, &vaguemestre.Error{Op: "cold: dir", Class: vaguemestre.ClassConfig, Err: errors.New("no path is set: give the directory to store documents in")}
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, d.error(err)
 	}
-
-	// From here on ctx is not asked: what follows is short, and half of it is worse.
-	announced = true
-	step.Before(step.DirSync)
-	err = p.j.append(recs)
-	step.After(step.DirSync)
+	if s := d.idle.Swap(nil); s != nil {
+		if s.Path() == d.Path && s.Lock(ctx) == nil {
+			return s, nil
+		}
+		s.Close()
+	}
+	s, err := dirstore.Open(ctx, d.Path)
 	if err != nil {
-		return err
+		return nil, d.error(err)
 	}
-	for _, u := range units {
-		if err := p.show(u.rec); err != nil {
-			return err
-		}
+	return s, nil
+}
+
+// give lets others store, and keeps s open for the next Put.
+func (d *DirSink) give(s *dirstore.Store) {
+	// Windows lets nobody move or remove what is open.
+	if runtime.GOOS == "windows" || s.Unlock() != nil || !d.idle.CompareAndSwap(nil, s) {
+		s.Close()
 	}
-	if err := p.syncNames(); err != nil {
-		return err
-	}
-	for _, u := range units {
-		for i, e := range u.rec.Docs {
-			refs[e.Key] = u.rec.ref(i)
-		}
+}
+
+// Close gives back the files that Put keeps open for the next one, so that the file
+// system can be unmounted. It is never needed for the documents: they are safe when Put
+// returns. The sink can be used again afterwards.
+func (d *DirSink) Close() error {
+	if s := d.idle.Swap(nil); s != nil {
+		s.Close()
 	}
 	return nil
+}
+
+// poison blames one document. Its name is the sender's, so it is quoted and cut.
+func poison(d *Document, err error) error {
+	name := d.Name
+	if len(name) > 60 {
+		name = name[:60] + "…"
+	}
+	return &vaguemestre.Error{Op: "cold: dir: document " + fmt.Sprintf("%q", name), Class: vaguemestre.ClassPoison, Err: err}
 }
 
 // error gives a failure its class and says what to do.
@@ -213,7 +163,7 @@ func (d *DirSink) error(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return &vaguemestre.Error{Op: "cold: dir", Class: vaguemestre.ClassCanceled, Err: err}
-	case isFull(err):
+	case dirstore.IsFull(err):
 		todo = "make room on the disk or raise the quota"
 	case errors.Is(err, syscall.EROFS):
 		todo = "the file system is read-only: mount it for writing"
@@ -221,7 +171,7 @@ func (d *DirSink) error(err error) error {
 		todo = "give this program's user the right to write into the directory"
 	case errors.Is(err, fs.ErrNotExist):
 		todo = "make the directory, or mount its file system"
-	case errors.Is(err, errJournal):
+	case errors.Is(err, dirstore.ErrJournal):
 		todo = "documents are refused until then"
 	case errors.Is(err, syscall.EMFILE):
 		todo = "raise the limit of open files"

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/internal/dirstore"
 )
 
 var _ vaguemestre.Checker = (*DirSink)(nil)
@@ -42,36 +41,21 @@ func (d *DirSink) Check(ctx context.Context, step func(vaguemestre.Step)) error 
 		}
 		step(s)
 	}
-	var p *dirPlace
+	var s *dirstore.Store
 	do("folder", func() (string, string, error) {
 		var err error
-		p, err = openPlace(ctx, d.Path)
+		s, err = dirstore.Open(ctx, d.Path)
 		return "opened and locked", "", err
 	})
-	if p != nil {
-		defer p.close()
+	if s != nil {
+		defer s.Close()
 	}
-	const probe = "check"
-	do("write", func() (string, string, error) {
-		f, err := p.tmp.OpenFile(probe, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-		if err != nil {
-			return "", "", err
-		}
-		_, err = f.WriteString("vaguemestre\n")
-		return "a file was written and synced", "", errors.Join(err, f.Sync(), f.Close(), syncDir(p.tmp))
-	})
+	do("write", func() (string, string, error) { return "a file was written and synced", "", s.Probe() })
 	do("rename", func() (string, string, error) {
-		name, err := p.pickName("vaguemestre-check", false, nil)
-		if err != nil {
-			return "", "", err
-		}
-		if err := p.move(probe, name); err != nil {
-			return "", "", err
-		}
-		return "a file was renamed into place and removed", "", errors.Join(p.root.Remove(name), syncDir(p.root))
+		return "a file was renamed into place and removed", "", s.ProbeRename()
 	})
 	do("space", func() (string, string, error) {
-		free, err := freeSpace(d.Path)
+		free, err := dirstore.FreeSpace(d.Path)
 		if errors.Is(err, errors.ErrUnsupported) {
 			return "not known on this system", "", nil
 		}
@@ -84,8 +68,8 @@ func (d *DirSink) Check(ctx context.Context, step func(vaguemestre.Step)) error 
 		}
 		return detail, "", nil
 	})
-	if p != nil && p.tmp != nil {
-		if err := p.tmp.Remove(probe); err != nil && !errors.Is(err, fs.ErrNotExist) && first == nil {
+	if s != nil {
+		if err := s.ProbeEnd(); err != nil && first == nil {
 			first = d.error(err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/vaguemestre/vaguemestre/internal/dirstore"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -73,21 +74,12 @@ func reservedName(s string) bool {
 	return false
 }
 
-// splitExt parts a name before its extension; an extension is short and holds no space.
-func splitExt(s string) (stem, ext string) {
-	i := strings.LastIndexByte(s, '.')
-	if i <= 0 || len(s)-i > 32 || strings.ContainsRune(s[i:], ' ') {
-		return s, ""
-	}
-	return s[:i], s[i:]
-}
-
 // cutName cuts s to limit bytes between two characters, keeping its extension.
 func cutName(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
-	stem, ext := splitExt(s)
+	stem, ext := dirstore.SplitExt(s)
 	n := limit - len(ext)
 	for !utf8.RuneStart(stem[n]) {
 		n--

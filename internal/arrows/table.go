@@ -32,7 +32,7 @@ var Table = []Row{
 		Never:  []string{"cold/...", "store/...", "github.com/emersion/go-imap/v2", "modernc.org/sqlite"}},
 
 	// Collecting. cold knows no protocol, a launcher no other launcher's.
-	{Package: "cold", Ours: []string{"", "settings", "internal/mime", "internal/step", "internal/unpack"},
+	{Package: "cold", Ours: []string{"", "settings", "internal/dirstore", "internal/mime", "internal/step", "internal/unpack"},
 		Others: []string{"github.com/dlclark/regexp2", "github.com/google/renameio/v2", "golang.org/x/sys", "golang.org/x/text"},
 		Never:  []string{"router/...", "store/...", "connector", "auth", "cold/launcher", "internal/transport", "github.com/emersion/...", "modernc.org/sqlite"}},
 	{Package: "cold/coldtest", Suite: true, Ours: []string{"", "cold", "internal/suite"}},
@@ -48,6 +48,7 @@ var Table = []Row{
 		Never:  []string{"connector", "cold/launcher", "github.com/emersion/...", "github.com/jackc/pgx/v5"}},
 
 	// What two packages share.
+	{Package: "internal/dirstore", Ours: []string{"", "internal/step"}, Others: []string{"golang.org/x/sys"}},
 	{Package: "internal/mime", Others: []string{"github.com/segmentio/asm", "golang.org/x/text"}},
 	{Package: "internal/sasl", Ours: []string{""}, Others: []string{"github.com/emersion/go-sasl", "github.com/wneessen/go-mail", "golang.org/x/text"}},
 	{Package: "internal/step"},
