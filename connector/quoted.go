@@ -88,12 +88,12 @@ func quotedLine(dst []byte, l string) []byte {
 	return appendHex(dst, b)
 }
 
-// quotedGuess is about how long text becomes.
+// quotedGuess is about how long text becomes, judged by a sample of its bytes.
 func quotedGuess(text string) int {
-	n := len(text)
-	for i := 0; i < len(text); i++ {
+	n, step := len(text), 1+len(text)/4096
+	for i := 0; i < len(text); i += step {
 		if !qpPlain[text[i]] {
-			n += 2
+			n += 2 * step
 		}
 	}
 	return n + n/20 + 64
