@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
@@ -189,6 +190,7 @@ func TestMbox(t *testing.T) {
 	}{
 		{name: "crlf", data: from + "\r\nSubject: a\r\n\r\nx\r\n\r\n" + from + "\r\n\r\ny\r\n\r\n", want: []string{"Subject: a\r\n\r\nx\r\n", "\r\ny\r\n"}},
 		{name: "a sentence in the middle begins no mail", data: from + "\nA: b\n\nx\n\nFrom here it goes on.\n\n", want: []string{"A: b\n\nx\n\nFrom here it goes on.\n"}},
+		{name: "nor does one with a date, inside a paragraph", data: from + "\nA: b\n\nx\n" + from + "\n\n", want: []string{"A: b\n\nx\n" + from + "\n"}},
 		{name: "a date zone before the year", data: "From 17@xxx Tue Jan 02 10:00:00 +0000 2024\nA: b\n\nx\n\n", want: []string{"A: b\n\nx\n"}},
 		{name: "very long lines", data: from + "\nA: b\n\n" + strings.Repeat("x", 200_000) + "\n\n", want: []string{"A: b\n\n" + strings.Repeat("x", 200_000) + "\n"}},
 		{name: "too many", max: 1, data: from + "\nA: b\n\n" + from + "\nA: b\n\n", err: "raise max_mails"},
@@ -244,6 +246,57 @@ func TestBoxLeavesWhatIsNotItsOwn(t *testing.T) {
 		if got := read(t, filepath.Join(dir, filepath.FromSlash(name))); got != want {
 			t.Errorf("%s holds %q, want %q", name, got, want)
 		}
+	}
+}
+
+// A file that was replaced after it was listed is another item: it is neither taken for
+// the old one nor deleted.
+func TestBoxReplacedFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.txt"), "un")
+	s, err := (&Box{Dir: dir}).Connect(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	p, err := s.List(t.Context(), "")
+	if err != nil || len(p.Items) != 1 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	write(t, filepath.Join(dir, "a.txt"), "deux, plus long")
+	if err := s.Open(t.Context(), p.Items, func(cold.Item, *cold.Content) error {
+		t.Error("the old item was opened")
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	rs, err := s.Settle(t.Context(), p.Items, cold.Delete())
+	if err != nil || rs[0].Outcome != cold.SettleGone {
+		t.Errorf("%+v, %v", rs, err)
+	}
+	if got := read(t, filepath.Join(dir, "a.txt")); got != "deux, plus long" {
+		t.Errorf("the new file holds %q", got)
+	}
+}
+
+func TestPickupBlamesTheAttachment(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, r := range map[string]func() (io.ReadCloser, error){
+		"on open": func() (io.ReadCloser, error) { return nil, errors.New("the disk is broken") },
+		"half way": func() (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(strings.NewReader("x"), iotest.ErrReader(errors.New("the disk is broken")))), nil
+		},
+	} {
+		m := &router.Message{From: "a@example.org", To: []string{"b@example.org"}, MessageID: "1@example.org", Date: time.Now(),
+			Attachments: []router.Attachment{{Name: "a.pdf", Size: -1, Open: r}}}
+		if _, err := (&Pickup{Dir: dir}).SendMail(t.Context(), m); vaguemestre.ClassOf(err) != vaguemestre.ClassPoison || !strings.Contains(err.Error(), "the disk is broken") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("the directory holds %v", left)
 	}
 }
 
