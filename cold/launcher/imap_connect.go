@@ -354,9 +354,7 @@ func (s *session) Close() error {
 	if s.c.g.ended() == nil {
 		s.c.conn.SetSilence(2 * time.Second)
 		if s.c.g.take() == nil {
-			if tag, err := s.c.send("LOGOUT"); err == nil {
-				_, _ = s.c.await(tag, nil)
-			}
+			_, _ = s.c.send("LOGOUT") // its answer could only say goodbye: not worth a round trip
 		}
 	}
 	s.drop()

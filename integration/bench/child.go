@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -85,7 +87,8 @@ func child() {
 	var r result
 	if err == nil {
 		work := map[string]func(context.Context, order, *result) error{
-			"floor": floor, "job, null sink": jobNull, "job, directory": jobDir, "go-imap + go-message": peer, "verify": verify, "smtp": smtpSend,
+			"floor": floor, "job, null sink": jobNull, "job, directory": jobDir, "go-imap + go-message": peer, "go-imap Collect + go-message": collecting,
+			"verify": verify, "smtp": smtpSend,
 		}[o.Who]
 		if d := os.Getenv("VAGUEMESTRE_PROFILE"); d != "" {
 			stop, perr := profile(d, o.Who)
@@ -201,8 +204,27 @@ func (n null) Put(ctx context.Context, docs []*cold.Document) ([]cold.Stored, er
 	return make([]cold.Stored, len(docs)), nil
 }
 
+// forgetful is a ledger that keeps no manifests, so that the memory of the job itself
+// is seen.
+type forgetful struct{ cold.Ledger }
+
+func (f forgetful) Lock(ctx context.Context, job string) (cold.Lease, error) {
+	l, err := f.Ledger.Lock(ctx, job)
+	return forgetfulLease{l}, err
+}
+
+type forgetfulLease struct{ cold.Lease }
+
+func (f forgetfulLease) Record(ctx context.Context, entries []cold.Entry) error {
+	short := make([]cold.Entry, len(entries))
+	for i, e := range entries {
+		short[i] = cold.Entry{Item: cold.Item{Key: e.Item.Key, Epoch: e.Item.Epoch}, State: e.State}
+	}
+	return f.Lease.Record(ctx, short)
+}
+
 func jobNull(ctx context.Context, o order, r *result) error {
-	job := cold.Job{Name: "bench", Launcher: imapOf(o), Sink: null{r}, Ledger: cold.NewMemoryLedger()}
+	job := cold.Job{Name: "bench", Launcher: imapOf(o), Sink: null{r}, Ledger: forgetful{cold.NewMemoryLedger()}}
 	s, err := job.Run(ctx)
 	r.Items = s.Items
 	return err
@@ -223,20 +245,76 @@ func jobDir(ctx context.Context, o order, r *result) error {
 	return err
 }
 
-// peer is go-imap and go-message as their documentation shows: fetch all, walk the
-// parts, read the attachments. It does not even keep their hashes.
-func peer(ctx context.Context, o order, r *result) error {
-	c, err := imapclient.DialInsecure(net.JoinHostPort(o.Host, fmt.Sprint(o.Port)), nil)
+// read walks a mail with go-message and hashes its attachments, as a job does.
+func (r *result) read(raw io.Reader) error {
+	mr, err := mail.CreateReader(raw)
+	if err != nil {
+		return err
+	}
+	for {
+		p, err := mr.NextPart()
+		if err != nil {
+			return nil // at the end, and at what it cannot read
+		}
+		if _, ok := p.Header.(*mail.AttachmentHeader); ok {
+			n, _ := io.Copy(sha256.New(), p.Body)
+			r.Docs++
+			r.Bytes += n
+		}
+	}
+}
+
+// collecting is go-imap and go-message in batches of 50 that Collect reads, as programs
+// do that do not want to stream.
+func collecting(ctx context.Context, o order, r *result) error {
+	c, err := peerConnect(o)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := c.Login(o.User, mailstack.Password).Wait(); err != nil {
+	found, err := c.UIDSearch(&imap.SearchCriteria{}, nil).Wait()
+	if err != nil {
 		return err
+	}
+	for uids := range slices.Chunk(found.AllUIDs(), 50) {
+		section := &imap.FetchItemBodySection{Peek: true}
+		ms, err := c.Fetch(imap.UIDSetNum(uids...), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{section}}).Collect()
+		if err != nil {
+			return err
+		}
+		for _, m := range ms {
+			r.Items++
+			if err := r.read(bytes.NewReader(m.FindBodySection(section))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func peerConnect(o order) (*imapclient.Client, error) {
+	c, err := imapclient.DialInsecure(net.JoinHostPort(o.Host, fmt.Sprint(o.Port)), nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Login(o.User, mailstack.Password).Wait(); err != nil {
+		c.Close()
+		return nil, err
 	}
 	if _, err := c.Select("INBOX", &imap.SelectOptions{ReadOnly: true}).Wait(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// peer is go-imap and go-message at their best: one streamed FETCH of all.
+func peer(ctx context.Context, o order, r *result) error {
+	c, err := peerConnect(o)
+	if err != nil {
 		return err
 	}
+	defer c.Close()
 	cmd := c.Fetch(imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}, &imap.FetchOptions{BodySection: []*imap.FetchItemBodySection{{Peek: true}}})
 	for {
 		m := cmd.Next()
@@ -253,20 +331,8 @@ func peer(ctx context.Context, o order, r *result) error {
 				continue
 			}
 			r.Items++
-			mr, err := mail.CreateReader(body.Literal)
-			if err != nil {
+			if err := r.read(body.Literal); err != nil {
 				return err
-			}
-			for {
-				p, err := mr.NextPart()
-				if err != nil {
-					break // at the end, and at what it cannot read
-				}
-				if _, ok := p.Header.(*mail.AttachmentHeader); ok {
-					n, _ := io.Copy(io.Discard, p.Body)
-					r.Docs++
-					r.Bytes += n
-				}
 			}
 			_, _ = io.Copy(io.Discard, body.Literal)
 		}
