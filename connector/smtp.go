@@ -29,7 +29,7 @@ type Partial string
 
 const (
 	PartialAllow  Partial = "allow"  // the others get their mail; the default
-	PartialRefuse Partial = "refuse" // nobody gets it
+	PartialRefuse Partial = "refuse" // nobody gets it, also when the server takes fewer at once than there are
 )
 
 // SMTP sends through a mail server that takes submissions. The zero value of every field
