@@ -77,6 +77,16 @@ func wantNames(t testing.TB, dir string, want ...string) {
 	}
 }
 
+// quickDir is a directory where a sync costs nothing, if there is one.
+func quickDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("/dev/shm", "vaguemestre")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // copyTree is what a crash leaves on the disk of a machine that stays up.
 func copyTree(t testing.TB, from, to string) {
 	if err := os.CopyFS(to, os.DirFS(from)); err != nil {

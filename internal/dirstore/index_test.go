@@ -11,7 +11,7 @@ import (
 // The index is only a cache: lost, cut or grown, every key is found.
 func TestIndex(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := quickDir(t)
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -296,8 +296,8 @@ func (j *journal) append(recs []*record) error {
 }
 
 // indexLag is how much of the journal may be entered in the index and not synced
-// there. Whoever opens it reads as much again: 800 lines in some milliseconds.
-const indexLag = 256 << 10
+// there. Whoever opens it reads as much again: 500 lines in two milliseconds.
+const indexLag = 128 << 10
 
 // syncIndex makes the index durable if it lags.
 func (j *journal) syncIndex() error {

@@ -13,7 +13,7 @@ import (
 // The journal may be torn where a crash interrupted it, and nowhere else.
 func TestJournalDamage(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := quickDir(t)
 	for i := range 5 {
 		put(t, dir, file(fmt.Sprint(i), fmt.Sprint(i), fmt.Sprint(i)))
 	}
@@ -28,7 +28,7 @@ func TestJournalDamage(t *testing.T) {
 			continue // every cut costs a few syncs
 		}
 		for _, index := range []string{"kept", "lost"} {
-			crash := filepath.Join(t.TempDir(), "x")
+			crash := filepath.Join(quickDir(t), "x")
 			copyTree(t, dir, crash)
 			os.Truncate(filepath.Join(crash, journal), int64(cut))
 			if index == "lost" {
@@ -51,7 +51,7 @@ func TestJournalDamage(t *testing.T) {
 		}
 	}
 	// Damage in the middle is never passed over in silence.
-	crash := filepath.Join(t.TempDir(), "x")
+	crash := filepath.Join(quickDir(t), "x")
 	copyTree(t, dir, crash)
 	bad := bytes.Clone(sound)
 	bad[len(journalHeader)+20] ^= 1
@@ -91,7 +91,7 @@ func TestJournalTorn(t *testing.T) {
 		{"a hole of one line end", "\n" + line("1")},
 		{"two holes", line("2")[9:] + line("3")[8:] + line("1") + line("2")[4:] + line("4") + "x"},
 	} {
-		dir := t.TempDir()
+		dir := quickDir(t)
 		put(t, dir, file("0", "0", "0"))
 		path := filepath.Join(dir, MetaName, journalName)
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
