@@ -8,6 +8,7 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
@@ -117,7 +118,7 @@ func (d *decoder) object(o *object, t *tree, rv reflect.Value, path string) {
 		}
 		if is := f.check(v, p); len(is) > 0 {
 			refused[f] = is
-		} else if m.value.kind == '"' && f.shape != shapeDuration && f.def.IsValid() {
+		} else if m.value.kind == '"' && (f.shape != shapeDuration || m.value.text == "") && f.def.IsValid() {
 			f.setDefault(v)
 		}
 	}
@@ -197,10 +198,13 @@ func (d *decoder) value(n *node, t *tree, v reflect.Value, path string) bool {
 		if t.kind != '"' {
 			return wrong()
 		}
-		x, err := time.ParseDuration(t.text)
+		if t.text == "" {
+			return true
+		}
+		x, err := parseDuration(t.text)
 		if err != nil {
-			d.add(issueFormat(path, quote(t.text)+` is no duration: write "30s", "5m" or "1h30m"`,
-				quote(t.text)+` n'est pas une durée : écrivez "30s", "5m" ou "1h30m"`))
+			d.add(issueFormat(path, quote(t.text)+` is no duration: write "30s", "5m", "1h30m" or "30d"`,
+				quote(t.text)+` n'est pas une durée : écrivez "30s", "5m", "1h30m" ou "30d"`))
 			return false
 		}
 		v.SetInt(int64(x))
@@ -288,4 +292,25 @@ func wholeNumber(s string) (string, bool) {
 		return s, false
 	}
 	return strconv.FormatFloat(x, 'f', 0, 64), true
+}
+
+// parseDuration is time.ParseDuration with days before the rest: "30d", "1d12h".
+func parseDuration(s string) (time.Duration, error) {
+	days, rest, ok := strings.Cut(s, "d")
+	if !ok {
+		return time.ParseDuration(s)
+	}
+	n, err := strconv.ParseUint(days, 10, 16)
+	if err != nil {
+		return 0, err
+	}
+	d := time.Duration(n) * 24 * time.Hour
+	if rest == "" {
+		return d, nil
+	}
+	more, err := time.ParseDuration(rest)
+	if err == nil && more < 0 {
+		err = strconv.ErrSyntax
+	}
+	return d + more, err
 }

@@ -64,7 +64,7 @@ func (o *ordered) add(key string, value any) { *o = append(*o, entry{key, value}
 
 const (
 	patternLine     = `^[^\x00-\x1f\x7f]*$` // the same as hasControl; ECMA-262 and Go both read \x
-	patternDuration = `^[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
+	patternDuration = `^([0-9]+d|([0-9]+d|[+-]?)(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)|)$`
 	patternNotZero  = `[1-9]`
 )
 
