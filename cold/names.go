@@ -47,6 +47,8 @@ func safeRune(r rune) rune {
 		return '_'
 	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point):
 		return -1
+	case !unicode.IsGraphic(r) && !unicode.Is(unicode.Co, r): // what no system can show, such as a code point without a character
+		return '_'
 	}
 	return r
 }
