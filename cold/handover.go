@@ -2,8 +2,8 @@ package cold
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vaguemestre/vaguemestre"
 	"github.com/vaguemestre/vaguemestre/internal/step"
@@ -22,13 +22,19 @@ type handover struct {
 	ready       []*found          // confirmed
 	readyMem    int64
 	recorded    []Entry         // decided, to be recorded with the next transaction
+	news        []news          // to be told once that is done
+	matched     map[string]bool // entries of earlier epochs that recorded matches
 	due         []Entry         // their after-action is due
-	bridged     map[string]bool // items that an earlier epoch took: nothing new to tell
-	matched     map[string]bool // entries of earlier epochs that were matched here
+}
+
+// news are documents of one item whose fate is to be told.
+type news struct {
+	item string
+	docs []Entered
 }
 
 func newHandover() handover {
-	return handover{provisional: map[string]*found{}, bridged: map[string]bool{}, matched: map[string]bool{}}
+	return handover{provisional: map[string]*found{}, matched: map[string]bool{}}
 }
 
 // handOver runs until taken is closed.
@@ -119,7 +125,7 @@ func (rc *receiver) flush() error {
 	}()
 	if rc.r.dry {
 		for _, f := range batch {
-			rc.r.decided(f.entry(rc.r))
+			rc.r.decided(f.item.Key, f.entry(rc.r).Docs)
 		}
 		return nil
 	}
@@ -135,7 +141,6 @@ func (rc *receiver) flush() error {
 		if e.State == StatePlanned {
 			put, planned = append(put, f), append(planned, e)
 		}
-		rc.recorded = append(rc.recorded, e)
 	}
 	if err := rc.commit(rc.ctx); err != nil {
 		return err
@@ -146,111 +151,11 @@ func (rc *receiver) flush() error {
 	return rc.put(put, planned)
 }
 
-// entry is the item's line in the ledger before anything is handed over.
-func (f *found) entry(r *run) Entry {
-	e := Entry{Item: f.item, State: StatePlanned, Attempts: r.attempts[f.item.Key], Rules: r.rules, Time: r.job.now(), Twin: f.twin()}
-	if f.state != "" {
-		e.State, e.Reason = f.state, f.reason
-		return e
-	}
-	e.Docs = make([]Entered, len(f.docs))
-	for i := range f.docs {
-		e.Docs[i] = f.docs[i].entry
-	}
-	return e
-}
-
-// plan decides where an item goes.
-func (rc *receiver) plan(f *found) (e Entry, err error) {
-	r := rc.r
-	origin := f.item.Key
-	if left, ok := r.origins[f.item.Key]; ok && left.Origin != "" {
-		origin = left.Origin
-	}
-	if t := f.twin(); t != "" && f.state == "" && origin == f.item.Key {
-		old, err := rc.twin(f.item.Epoch, t)
-		if err != nil {
-			return e, err
-		}
-		if old != nil {
-			origin = old.Item.Key
-			if old.Origin != "" {
-				origin = old.Origin
-			}
-			switch old.State {
-			case StateDelivered, StateActing, StateDone:
-				e = f.entry(r)
-				e.Docs, e.Origin = old.Docs, origin
-				e.Reason = "taken before, as " + old.Item.Key
-				rc.bridged[e.Item.Key] = true
-				rc.settleLater(&e)
-				return e, nil
-			}
-		}
-	}
-	f.name(r.lease.Scope(), origin)
-	e = f.entry(r)
-	if origin != f.item.Key {
-		e.Origin = origin
-	}
-	if e.State != StatePlanned {
-		return e, nil
-	}
-	if !wantsPut(e.Docs) {
-		rc.decide(&e)
-	}
-	return e, nil
-}
-
-// twin asks the ledger for an entry of another epoch with the content key t. What this
-// batch matched is not in the ledger yet, so a second match is asked for again after it is.
-func (rc *receiver) twin(epoch, t string) (*Entry, error) {
-	old, err := rc.r.lease.Twin(rc.ctx, epoch, t)
-	if err != nil || old == nil {
-		return nil, err
-	}
-	if rc.matched[old.Item.Key] {
-		if err := rc.commit(rc.ctx); err != nil {
-			return nil, err
-		}
-		if old, err = rc.r.lease.Twin(rc.ctx, epoch, t); err != nil || old == nil {
-			return nil, err
-		}
-	}
-	rc.matched[old.Item.Key] = true
-	return old, nil
-}
-
-func wantsPut(docs []Entered) bool {
-	for _, d := range docs {
-		if d.Decision == Accepted {
-			return true
-		}
-	}
-	return false
-}
-
-// decide ends an entry whose documents all have their fate.
-func (rc *receiver) decide(e *Entry) {
-	for _, d := range e.Docs {
-		if d.Decision == Held {
-			e.State, e.Reason = StateHeld, d.Reason
-			return
-		}
-	}
-	rc.settleLater(e)
-}
-
-func (rc *receiver) settleLater(e *Entry) {
-	e.Action = rc.r.job.afterRefused()
-	for _, d := range e.Docs {
-		if d.Decision == Delivered {
-			e.Action = rc.r.job.after()
-		}
-	}
-	e.State = StateDelivered
-	if e.Action.Do == DoLeave { // nothing to do at the source: one write less
-		e.State, e.Receipt = StateDone, string(SettleDone)
+// note keeps e for the next transaction, and docs to be told of after it.
+func (rc *receiver) note(e Entry, docs []Entered) {
+	rc.recorded = append(rc.recorded, e)
+	if len(docs) > 0 {
+		rc.news = append(rc.news, news{e.Item.Key, docs})
 	}
 }
 
@@ -263,36 +168,47 @@ func (rc *receiver) commit(ctx context.Context) error {
 		return err
 	}
 	for _, e := range rc.recorded {
-		switch e.State {
-		case StatePlanned, StatePending, StateDeselected:
-			continue
-		case StateDelivered:
+		if e.State == StateDelivered {
 			rc.due = append(rc.due, e)
 		}
-		if !rc.bridged[e.Item.Key] {
-			rc.r.decided(e)
-		}
 	}
-	rc.recorded = rc.recorded[:0]
+	for _, n := range rc.news {
+		rc.r.decided(n.item, n.docs)
+	}
+	rc.recorded, rc.news = rc.recorded[:0], rc.news[:0]
+	clear(rc.matched)
 	return nil
 }
 
 // put hands the accepted documents of items to the sink and notes their entries.
 func (rc *receiver) put(batch []*found, entries []Entry) error {
-	stored, err := rc.callSink(batch)
-	if err == nil {
-		for i := range batch {
-			stored = rc.stored(&entries[i], stored)
-			rc.recorded = append(rc.recorded, entries[i])
+	var docs []*Document
+	for _, f := range batch {
+		for i := range f.docs {
+			if f.docs[i].entry.Decision == Accepted {
+				docs = append(docs, &f.docs[i].doc)
+			}
+		}
+	}
+	answers, err := rc.callSink(docs)
+	switch {
+	case err == nil:
+		for i, f := range batch {
+			e := &entries[i]
+			e.Docs = slices.Clone(e.Docs)
+			for k := range e.Docs {
+				if e.Docs[k].Decision == Accepted {
+					e.Docs[k].answered(answers[0])
+					answers = answers[1:]
+				}
+			}
+			rc.handedOver(f, e)
 		}
 		return nil
-	}
-	if !blames(err) {
+	case vaguemestre.ClassOf(err) != vaguemestre.ClassPoison:
 		return sinkError(err)
-	}
-	if len(batch) == 1 {
-		rc.recorded = append(rc.recorded, rc.attempt(entries[0], err))
-		return nil
+	case len(batch) == 1:
+		return rc.putGroups(batch[0], entries[0], err)
 	}
 	for i := range batch { // who is to blame?
 		if err := rc.put(batch[i:i+1], entries[i:i+1]); err != nil {
@@ -302,22 +218,63 @@ func (rc *receiver) put(batch []*found, entries []Entry) error {
 	return nil
 }
 
-// callSink calls Put with the accepted documents of batch.
-func (rc *receiver) callSink(batch []*found) (out []Stored, err error) {
-	var docs []*Document
-	for _, f := range batch {
-		for i := range f.docs {
-			if f.docs[i].entry.Decision == Accepted {
-				docs = append(docs, &f.docs[i].doc)
+// putGroups hands an item over group by group, since the sink blamed it with cause:
+// the guilty group keeps the item, but not its siblings, from the sink.
+func (rc *receiver) putGroups(f *found, e Entry, cause error) error {
+	groups := f.groups()
+	e.Docs = slices.Clone(e.Docs)
+	guilty := len(groups) == 1
+	for _, group := range groups {
+		if len(groups) == 1 {
+			break // it was asked already
+		}
+		docs := make([]*Document, len(group))
+		for k, i := range group {
+			docs[k] = &f.docs[i].doc
+		}
+		answers, err := rc.callSink(docs)
+		switch {
+		case err == nil:
+			for k, i := range group {
+				e.Docs[i].answered(answers[k])
 			}
+		case vaguemestre.ClassOf(err) == vaguemestre.ClassPoison:
+			guilty, cause = true, err
+		default:
+			return sinkError(err)
 		}
 	}
-	rc.r.event(Event{Step: "put", N: rc.r.summary.Items, Total: rc.r.total})
-	defer func() {
-		if p := recover(); p != nil {
-			out, err = nil, &vaguemestre.Error{Op: "cold: sink", Class: vaguemestre.ClassSink, Err: fmt.Errorf("the sink panicked: %v", p)}
+	if guilty {
+		rc.attempt(f, e, cause)
+	} else {
+		rc.handedOver(f, &e)
+	}
+	return nil
+}
+
+// groups are the indices of the accepted documents, those of one Group together.
+func (f *found) groups() [][]int {
+	var out [][]int
+	at := map[string]int{}
+	for i := range f.docs {
+		if f.docs[i].entry.Decision != Accepted {
+			continue
 		}
-	}()
+		g := f.docs[i].doc.Group
+		if k, ok := at[g]; ok && g != "" {
+			out[k] = append(out[k], i)
+			continue
+		}
+		at[g] = len(out)
+		out = append(out, []int{i})
+	}
+	return out
+}
+
+// callSink calls Put.
+func (rc *receiver) callSink(docs []*Document) (out []Stored, err error) {
+	rc.r.event(Event{Step: "put", N: rc.r.summary.Items, Total: rc.r.total})
+	defer guard("sink", vaguemestre.ClassSink, &err)
 	step.Before(step.SinkPut)
 	out, err = rc.r.job.Sink.Put(rc.ctx, docs)
 	step.After(step.SinkPut)
@@ -327,62 +284,13 @@ func (rc *receiver) callSink(batch []*found) (out []Stored, err error) {
 	return out, err
 }
 
-// stored writes the sink's answers into an entry and returns the answers that are left.
-func (rc *receiver) stored(e *Entry, answers []Stored) []Stored {
-	docs := append([]Entered(nil), e.Docs...)
-	for i := range docs {
-		d := &docs[i]
-		if d.Decision != Accepted {
-			continue
-		}
-		a := answers[0]
-		answers = answers[1:]
+// answered writes the sink's answer into a document's line.
+func (d *Entered) answered(a Stored) {
+	if a.Skip != "" {
+		d.Decision, d.Reason = Held, "the sink will not take it: "+a.Skip
+	} else {
 		d.Decision, d.Ref = Delivered, a.Ref
-		if a.Skip != "" {
-			d.Decision, d.Reason, d.Ref = Held, "the sink will not take it: "+a.Skip, ""
-		}
 	}
-	e.Docs, e.Time, e.Reason = docs, rc.r.job.now(), ""
-	rc.decide(e)
-	return answers
-}
-
-// blame notes that an item could not be read. The source's own failures blame nobody.
-func (rc *receiver) blame(it Item, err error) error {
-	rc.r.event(Event{Step: "error", Item: it.Key, Err: err})
-	if rc.r.dry || !blames(err) {
-		return nil
-	}
-	if errors.Is(err, errTooLarge) {
-		it.Size = rc.r.limits.ItemSize + 1
-		rc.recorded = append(rc.recorded, rc.r.tooLarge(it))
-		return nil
-	}
-	e := Entry{Item: it, Attempts: rc.r.attempts[it.Key], Rules: rc.r.rules}
-	rc.recorded = append(rc.recorded, rc.attempt(e, err))
-	return nil
-}
-
-// attempt counts a failure against an item, and gives it up after the third run.
-func (rc *receiver) attempt(e Entry, err error) Entry {
-	e.Attempts++
-	e.State, e.Reason, e.Time = StatePending, err.Error(), rc.r.job.now()
-	if e.Attempts < attemptsAllowed {
-		return e
-	}
-	e.State = StateQuarantined
-	docs := append([]Entered(nil), e.Docs...)
-	for i := range docs {
-		if docs[i].Decision == Accepted {
-			docs[i].Decision, docs[i].Reason = Quarantined, "given up after three runs: "+e.Reason
-		}
-	}
-	if len(docs) == 0 {
-		docs = []Entered{{Key: e.Item.Key, Size: max(e.Item.Size, 0), Path: []string{e.Item.Key}, Decision: Quarantined,
-			Reason: "given up after three runs: " + e.Reason}}
-	}
-	e.Docs = docs
-	return e
 }
 
 func sinkError(err error) error {

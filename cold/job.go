@@ -29,7 +29,9 @@ type Job struct {
 	Sink     Sink
 	Ledger   Ledger
 
-	After        After // done to an item once at least one of its documents is safe and none is held
+	// After is done to an item once at least one of its documents is safe and none is held.
+	// What an earlier run had no time for is done as After and AfterRefused say now.
+	After        After
 	AfterRefused After // done to an item whose documents were all refused, or that has none; default leave
 
 	Limits  Limits
@@ -49,11 +51,11 @@ type Job struct {
 // Limits bound one run and each item. 0 means the default.
 type Limits struct {
 	Items    int           // items read in one run; default no bound
-	Bytes    int64         // begins no new item once that many bytes were read in this run; default no bound
+	Bytes    int64         // begins no new item once that many bytes were read in this run (items whose size the source does not tell are then opened one by one); default no bound
 	Time     time.Duration // begins no new item after that; default no bound
-	ItemSize int64         // bytes; a larger item is never read, but recorded as held; default 256 MiB
+	ItemSize int64         // bytes; a larger item is never read, but recorded as held; Decoders may take four times that out of one; default 256 MiB
 	Depth    int           // nesting of parts and containers; default 50
-	Parts    int           // parts of one mail; default 1,000
+	Parts    int           // parts of one mail, files of a directory, documents of one item; default 1,000
 	Header   int           // bytes of one header block; default 1 MiB
 }
 
@@ -153,6 +155,9 @@ func (j *Job) Run(ctx context.Context) (Summary, error) {
 // wanted ones as [Accepted]. It opens the source read-only, writes nothing to the
 // ledger (which may be nil: then all counts as new), takes no lock and calls no sink.
 // OnDecision is called as well, and Limits hold.
+//
+// Keys of documents are made by a Run, so those of the answer are empty, and an item that
+// a Run would know again after its source was reset is shown as new.
 func (j *Job) DryRun(ctx context.Context) ([]Decided, error) {
 	sel, err := j.check()
 	if err != nil {
@@ -251,7 +256,8 @@ func (j *Job) now() time.Time {
 	return time.Now()
 }
 
-// rules is the fingerprint of everything that decides about an item.
+// rules is the fingerprint of everything that decides about an item, the same in every
+// process.
 func (j *Job) rules() string {
 	texts := func(l []Filter) []string {
 		var s []string
@@ -262,10 +268,12 @@ func (j *Job) rules() string {
 	}
 	var decoders []string
 	for _, d := range j.Decoders {
-		decoders = append(decoders, fmt.Sprintf("%T %+v", d, d))
+		set, _ := json.Marshal(d) // what cannot be written down is not compared
+		decoders = append(decoders, fmt.Sprintf("%T %s", d, set))
 	}
+	lim := j.Limits.withDefaults()
 	b, err := json.Marshal([]any{j.Select, j.take(), texts(j.Filters.Include), texts(j.Filters.Exclude), j.Filters.MediaTypes,
-		j.Filters.MinSize, j.Filters.MaxSize, decoders, j.Limits.withDefaults().ItemSize})
+		j.Filters.MinSize, j.Filters.MaxSize, decoders, lim.ItemSize, lim.Depth, lim.Parts, lim.Header})
 	if err != nil {
 		return ""
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/internal/mime"
 )
 
 // receiver takes what a session brings, in three goroutines, so that the network, the
@@ -24,7 +25,7 @@ type receiver struct {
 	once   sync.Once
 	err    error
 
-	given map[string]bool // of the session's goroutine
+	asked map[string]bool // of the session's goroutine: the keys of this Open; true once given
 
 	in    chan message // to extract
 	taken chan message // to hand over
@@ -36,11 +37,12 @@ type receiver struct {
 // message is an item on its way, or word about one.
 type message struct {
 	item    Item
-	content *Content // without Body
-	spool   *spool   // the content's bytes
-	found   *found   // after extract
-	fail    error    // the item cannot be read
-	confirm bool     // the source stands by the item; without a key, by all
+	content *Content // Name and MediaType
+	spool   *spool   // the content's bytes, or
+	files   []spooledFile
+	found   *found // after extract
+	fail    error  // the item cannot be read
+	confirm bool   // the source stands by the item; without a key, by all
 	flush   chan struct{}
 }
 
@@ -48,15 +50,21 @@ func (m message) close() {
 	if m.spool != nil {
 		m.spool.close()
 	}
+	for _, f := range m.files {
+		f.close()
+	}
 	if m.found != nil {
 		m.found.close()
 	}
 }
 
-func newReceiver(ctx context.Context, r *run) *receiver {
-	rc := &receiver{r: r, ctx: ctx, failed: make(chan struct{}), given: map[string]bool{},
+func newReceiver(ctx context.Context, r *run, items []Item) *receiver {
+	rc := &receiver{r: r, ctx: ctx, failed: make(chan struct{}), asked: make(map[string]bool, len(items)),
 		in: make(chan message, 16), taken: make(chan message, 16), done: make(chan struct{}),
 		handover: newHandover()}
+	for i := range items {
+		rc.asked[items[i].Key] = false
+	}
 	go rc.extract()
 	go rc.handOver()
 	return rc
@@ -67,24 +75,39 @@ func (rc *receiver) got(it Item, c *Content) error {
 	if c == nil {
 		return rc.send(message{item: it, confirm: true})
 	}
-	if rc.given[it.Key] {
-		return &vaguemestre.Error{Op: "cold: open", Class: vaguemestre.ClassSource, Err: fmt.Errorf("the launcher brought the item %.200q twice", it.Key)}
+	if err := rc.ctx.Err(); err != nil {
+		return err
 	}
-	rc.given[it.Key] = true
-	if c.Err != nil {
+	given, asked := rc.asked[it.Key]
+	if given || !asked {
+		return &vaguemestre.Error{Op: "cold: open", Class: vaguemestre.ClassSource,
+			Err: fmt.Errorf("the launcher brought the item %.200q twice, or unasked", it.Key)}
+	}
+	rc.asked[it.Key] = true
+	m := message{item: it, content: &Content{Name: c.Name, MediaType: c.MediaType}}
+	var err error
+	switch {
+	case c.Err != nil:
 		return rc.send(message{item: it, fail: c.Err})
+	case c.Files != nil:
+		m.files, err = rc.r.room.readFiles(c.Files, rc.r.limits)
+	case c.Body != nil:
+		m.spool, err = rc.r.room.read(c.Body, c.Size, rc.r.limits.ItemSize, rc.waiter())
+		if err == nil && m.spool.size == 0 && it.Size > 0 {
+			m.close()
+			err = broken(&wrongSize{0, it.Size}, 0, it.Size)
+		}
+	default:
+		err = &vaguemestre.Error{Op: "cold: read item", Class: vaguemestre.ClassPoison, Err: errors.New("the launcher gave no content")}
 	}
-	if c.Files != nil {
-		return rc.send(message{item: it, content: c})
-	}
-	s, err := rc.r.spoolItem(c, rc.waiter())
-	if blames(err) {
-		return rc.send(message{item: it, fail: err})
+	var wrong *wrongSize
+	if blames(err) || errors.As(err, &wrong) || err != nil && c.Files != nil && vaguemestre.ClassOf(err) != vaguemestre.ClassSink {
+		return rc.send(message{item: it, fail: err}) // the others may come
 	}
 	if err != nil {
 		return err
 	}
-	return rc.send(message{item: it, spool: s, content: &Content{Name: c.Name, MediaType: c.MediaType}})
+	return rc.send(m)
 }
 
 // waiter returns what to do while memory is short: the first time, let what is
@@ -182,12 +205,8 @@ func (rc *receiver) takeApart(m message) (message, error) {
 	default:
 	}
 	var err error
-	if m.spool != nil {
-		m.found, err = rc.r.x.item(rc.ctx, m.item, m.content.Name, m.content.MediaType, m.spool)
-	} else {
-		m.found, err = rc.r.x.files(rc.ctx, m.item, m.content.Files)
-	}
-	m.spool, m.content = nil, nil // they are found's now
+	m.found, err = rc.r.x.takeApart(rc.ctx, m)
+	m.spool, m.files, m.content = nil, nil, nil // they are found's now
 	if blames(err) {
 		m.fail, err = err, nil
 	}
@@ -196,5 +215,17 @@ func (rc *receiver) takeApart(m message) (message, error) {
 
 // blames reports whether err is the fault of one item and not of source or sink.
 func blames(err error) bool {
-	return vaguemestre.ClassOf(err) == vaguemestre.ClassPoison || errors.Is(err, errTooLarge)
+	return vaguemestre.ClassOf(err) == vaguemestre.ClassPoison || tooMuch(err)
+}
+
+// tooMuch reports whether an item goes over a limit of the job.
+func tooMuch(err error) bool {
+	return errors.Is(err, errTooLarge) || errors.As(err, new(*mime.LimitError))
+}
+
+// guard turns a panic of what a host gave the job into an error.
+func guard(what string, class vaguemestre.Class, err *error) {
+	if p := recover(); p != nil {
+		*err = &vaguemestre.Error{Op: "cold: " + what, Class: class, Err: fmt.Errorf("the %s panicked: %v", what, p)}
+	}
 }

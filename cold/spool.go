@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/bits"
 	"os"
 	"runtime"
 	"sync"
 
 	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/internal/mime"
 )
 
 // spoolMem is the largest item kept in memory; a larger one lies in a scratch file.
@@ -30,18 +32,24 @@ type spool struct {
 }
 
 // ReadAt implements io.ReaderAt; it is safe for concurrent use.
-func (s *spool) ReadAt(p []byte, off int64) (int, error) {
-	if s.file != nil {
-		return s.file.ReadAt(p, off)
-	}
-	if off >= int64(len(s.mem)) {
+func (s *spool) ReadAt(p []byte, off int64) (n int, err error) {
+	if off < 0 || off >= s.size {
 		return 0, io.EOF
 	}
-	n := copy(p, s.mem[off:])
-	if n < len(p) {
-		return n, io.EOF
+	// a scratch file that was used before may go on with another item's bytes
+	whole := int64(len(p)) <= s.size-off
+	if !whole {
+		p = p[:s.size-off]
 	}
-	return n, nil
+	if s.file != nil {
+		n, err = s.file.ReadAt(p, off)
+	} else {
+		n = copy(p, s.mem[off:])
+	}
+	if err == nil && !whole {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // memSpool adds Bytes, which readers that work in place look for.
@@ -205,7 +213,8 @@ func (r *room) roomy() bool {
 var errTooLarge = errors.New("larger than the limit of this job")
 
 // read spools body, which must give size bytes (-1: any number up to limit). While the
-// memory is spent it asks wait: true is worth another try, false takes a scratch file.
+// memory is spent it asks wait, unless it is nil: true is worth another try, false
+// takes a scratch file.
 func (r *room) read(body io.Reader, size, limit int64, wait func() bool) (*spool, error) {
 	if size > limit {
 		return nil, errTooLarge
@@ -216,63 +225,97 @@ func (r *room) read(body io.Reader, size, limit int64, wait func() bool) (*spool
 			want = 64 << 10
 		}
 		for {
-			if s.mem = r.take(want); s.mem != nil || !wait() {
+			if s.mem = r.take(want); s.mem != nil || wait == nil || !wait() {
 				break
 			}
 		}
 		s.taken = int64(cap(s.mem))
 	}
-	if s.mem != nil {
-		n, err := io.ReadFull(body, s.mem)
+	have := 0 // bytes in s.mem
+	for have < len(s.mem) {
+		n, err := body.Read(s.mem[have:])
+		have += n
 		switch {
-		case err == nil: // the buffer is full; there may be more
-		case err == io.EOF || err == io.ErrUnexpectedEOF && int64(n) == size || err == io.ErrUnexpectedEOF && size < 0:
-			return s.end(int64(n), size)
-		default:
+		case err == io.EOF:
+			return s.end(int64(have), size, limit)
+		case err != nil: // io.ErrUnexpectedEOF is not the end
 			s.close()
-			return nil, broken(err, int64(n), size)
+			return nil, broken(err, int64(have), size)
 		}
-		var one [1]byte
-		m, err := io.ReadFull(body, one[:])
-		if m == 0 && err == io.EOF {
-			return s.end(int64(n), size)
-		}
-		if m == 0 {
-			s.close()
-			return nil, broken(err, int64(n), size)
-		}
-		body = io.MultiReader(bytes.NewReader(s.mem[:n]), bytes.NewReader(one[:]), body)
 	}
 	f, err := r.file()
 	if err != nil {
 		s.close()
 		return nil, scratchError(err)
 	}
-	n, err := io.Copy(onlyWriter{f}, io.LimitReader(body, limit+1))
+	w := &scratchWriter{f: f}
+	n, err := io.Copy(w, io.LimitReader(io.MultiReader(bytes.NewReader(s.mem), body), limit+1))
 	if s.mem != nil {
 		r.give(s.mem)
 		s.mem, s.taken = nil, 0
 	}
 	s.file = f
-	var pe *os.PathError
 	switch {
-	case errors.As(err, &pe):
+	case w.err != nil:
 		s.close()
-		return nil, scratchError(err)
+		return nil, scratchError(w.err)
 	case err != nil:
 		s.close()
 		return nil, broken(err, n, size)
+	}
+	return s.end(n, size, limit)
+}
+
+// spooledFile is a file of a deposit directory.
+type spooledFile struct {
+	path string
+	*spool
+}
+
+// readFiles spools all regular files of a deposit directory. Together they are one item.
+func (r *room) readFiles(fsys fs.FS, lim Limits) (files []spooledFile, err error) {
+	left := lim.ItemSize
+	err = fs.WalkDir(fsys, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		if len(files) >= lim.Parts {
+			return &mime.LimitError{What: "parts", Limit: lim.Parts}
+		}
+		file, err := fsys.Open(p)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		s, err := r.read(file, -1, left, nil)
+		if err != nil {
+			return err
+		}
+		left -= s.size
+		files = append(files, spooledFile{p, s})
+		return nil
+	})
+	if err != nil {
+		for _, f := range files {
+			f.close()
+		}
+		if vaguemestre.ClassOf(err) == "" && !tooMuch(err) {
+			err = broken(err, lim.ItemSize-left, -1)
+		}
+		return nil, err
+	}
+	return files, nil
+}
+
+// end accepts n bytes, or not.
+func (s *spool) end(n, size, limit int64) (*spool, error) {
+	switch {
+	case size >= 0 && n != size:
+		s.close()
+		return nil, broken(&wrongSize{n, size}, n, size)
 	case n > limit:
 		s.close()
 		return nil, errTooLarge
-	}
-	return s.end(n, size)
-}
-
-func (s *spool) end(n, size int64) (*spool, error) {
-	if size >= 0 && n != size {
-		s.close()
-		return nil, broken(io.ErrUnexpectedEOF, n, size)
 	}
 	if s.file == nil {
 		s.mem = s.mem[:n]
@@ -281,12 +324,38 @@ func (s *spool) end(n, size int64) (*spool, error) {
 	return s, nil
 }
 
-// onlyWriter hides ReadFrom, so that io.Copy keeps its buffer small.
-type onlyWriter struct{ io.Writer }
+// scratchWriter tells the failures of the scratch file from those of what is read. It
+// hides ReadFrom, so that io.Copy keeps its buffer small.
+type scratchWriter struct {
+	f   *os.File
+	err error
+}
 
+func (w *scratchWriter) Write(p []byte) (int, error) {
+	n, err := w.f.Write(p)
+	w.err = err
+	return n, err
+}
+
+// wrongSize says that a body ended soundly, but gave another number of bytes than its
+// source announced.
+type wrongSize struct{ got, want int64 }
+
+func (e *wrongSize) Error() string {
+	return fmt.Sprintf("%d bytes came, %d were announced", e.got, e.want)
+}
+
+// broken is the error of an item that did not come whole. A class that the launcher
+// gave its error stands.
 func broken(err error, n, size int64) error {
-	return &vaguemestre.Error{Op: "cold: read item", Class: vaguemestre.ClassSource,
-		Err: fmt.Errorf("got %d of %d bytes: %w", n, size, err)}
+	if vaguemestre.ClassOf(err) != "" {
+		return err
+	}
+	var w *wrongSize
+	if !errors.As(err, &w) {
+		err = fmt.Errorf("broke off after %d of %d bytes: %w", n, size, err)
+	}
+	return &vaguemestre.Error{Op: "cold: read item", Class: vaguemestre.ClassSource, Err: err}
 }
 
 func scratchError(err error) error {
