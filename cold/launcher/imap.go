@@ -3,7 +3,10 @@ package launcher
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,6 +53,18 @@ func (l *IMAP) Labels() map[string]settings.Label { return imapLabels }
 
 // Kind is the name of this launcher in settings: "imap".
 func (l *IMAP) Kind() string { return "imap" }
+
+// String names the launcher in logs: "imap account@host:port/folder", without a secret.
+func (l *IMAP) String() string {
+	if l == nil {
+		return "<nil>"
+	}
+	return "imap " + l.Account + "@" + net.JoinHostPort(l.Host, strconv.Itoa(l.port())) + "/" + l.source()
+}
+
+// Format writes the same as String, whatever the verb and flags: fmt left to itself prints
+// a password that lies behind a pointer within another value.
+func (l *IMAP) Format(f fmt.State, _ rune) { io.WriteString(f, l.String()) }
 
 func (l *IMAP) mode() transport.Mode {
 	switch l.TLS {
