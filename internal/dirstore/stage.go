@@ -21,6 +21,10 @@ type stager struct {
 
 // Bounds of one batch: open files, and workers that sync them. The workers wait, they
 // do not work: the more of them, the more files share one commit of the file system.
+//
+// Measured on ext4 with batches of 200 files of 44 kB, in turns: one worker 814 µs a
+// file, sixteen 156; sixteen after the write-back began with each file 56, and four 75.
+// syncfs(2) is no faster then, and would flush everybody else's data too.
 const (
 	stageFiles  = 256
 	syncWorkers = 16
