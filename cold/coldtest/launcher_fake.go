@@ -31,6 +31,9 @@ type MemLauncher struct {
 	PageSize int    // items in one page of List; 0 means 100
 	Range    int    // items that Open confirms together; 0 means 10
 
+	LastingCursor bool // the last page has a cursor, too, after which only newer items are listed
+	Sizeless      bool // tells no sizes: those of items and contents are -1
+
 	// OnConnect, OnList and OnSettle make the call fail when they return an error; of
 	// OnSettle an error of class source ends Settle as a whole, any other fails the item.
 	OnConnect func() error
@@ -242,9 +245,22 @@ func (s *memSession) List(ctx context.Context, cursor string) (cold.Page, error)
 			p.Cursor = "after:" + strconv.Itoa(memOrdinal(p.Items[size-1].Key))
 			break
 		}
-		p.Items = append(p.Items, cold.Item{Key: it.Key, Epoch: it.Epoch, Size: int64(len(it.Data)), Time: it.Time, Seen: it.Seen})
+		p.Items = append(p.Items, cold.Item{Key: it.Key, Epoch: it.Epoch, Size: s.m.size(it.Data), Time: it.Time, Seen: it.Seen})
+	}
+	if s.m.LastingCursor && !p.More {
+		p.Cursor = cursor
+		if n := len(p.Items); n > 0 {
+			p.Cursor = "after:" + strconv.Itoa(memOrdinal(p.Items[n-1].Key))
+		}
 	}
 	return p, nil
+}
+
+func (m *MemLauncher) size(data []byte) int64 {
+	if m.Sizeless {
+		return -1
+	}
+	return int64(len(data))
 }
 
 func memOrdinal(key string) int {
@@ -277,7 +293,7 @@ func (s *memSession) Open(ctx context.Context, items []cold.Item, got func(cold.
 		if !ok || mem.Folder != "" {
 			continue
 		}
-		c := &cold.Content{Name: mem.Name, MediaType: mem.MediaType, Size: int64(len(mem.Data))}
+		c := &cold.Content{Name: mem.Name, MediaType: mem.MediaType, Size: s.m.size(mem.Data)}
 		if s.m.OnOpen != nil {
 			switch err := s.m.OnOpen(it); {
 			case err == nil:
