@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// renameNew is not available here: see dirPlace.move for what is done instead.
+// renameNew is not available here: see Store.move for what is done instead.
 func renameNew(*os.File, string, *os.File, string) error { return errors.ErrUnsupported }
