@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
 	"testing"
 )
 
@@ -62,19 +60,6 @@ func visible(t testing.TB, dir string) map[string]string {
 		t.Fatal(err)
 	}
 	return out
-}
-
-func wantNames(t testing.TB, dir string, want ...string) {
-	t.Helper()
-	var got []string
-	for n := range visible(t, dir) {
-		got = append(got, n)
-	}
-	sort.Strings(got)
-	sort.Strings(want)
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("visible: %q, want %q", got, want)
-	}
 }
 
 // quickDir is a directory where a sync costs nothing, if there is one.
