@@ -26,7 +26,8 @@ type Document struct {
 	// step per container ("message/rfc822:Devis.eml"), the document's own name last.
 	Path []string
 
-	// Group is shared by documents that belong together, "" for one alone.
+	// Group is shared by documents that belong together, "" for one alone. What a
+	// decoder gave as Group comes with a suffix, for two items may use one name.
 	Group string
 
 	// Fields are metadata: of a mail "message_id", "from", "to", "cc", "subject", "date"
@@ -54,8 +55,9 @@ type Sink interface {
 	// With a nil error there is one Stored per document, in order, and every document
 	// that is not skipped is safe: it survives a power cut. With an error any of them
 	// may be stored. An error of class poison blames the documents: the job then tries
-	// them group by group and gives up the guilty one after three runs. Every other
-	// error means that the sink takes nothing now: the run stops and blames no document.
+	// them group by group, delivers the others and gives up the guilty one after three
+	// runs. Every other error means that the sink takes nothing now: the run stops and
+	// blames no document. Put honours ctx: when it ends, Put returns within a second.
 	Put(ctx context.Context, docs []*Document) ([]Stored, error)
 }
 
@@ -93,6 +95,7 @@ type Decoder interface {
 	// Fields and Open set; the Job fills the rest. It returns [ErrNotMine] if d is not
 	// of its kind, and then out has not been called; any other error means that d is
 	// damaged: what came out before is kept, and d itself is delivered with the reason.
-	// What out receives must stay readable until Decode returns.
+	// What out receives must stay readable until Decode returns. An error of out ends the
+	// work: Decode returns it. Documents of a document that has a Group belong to that one.
 	Decode(ctx context.Context, d *Document, out func(*Document) error) error
 }

@@ -57,7 +57,8 @@ type Session interface {
 	//
 	// An item that is gone, or that the source does not show now, gets no call: it is
 	// unknown, neither done nor lost. An item that the launcher cannot bring while
-	// others come gets a call with Content.Err. Open returns nil when it got through
+	// others come gets a call with Content.Err. Items may come from an earlier session,
+	// read back from the ledger. got is not called after Open returned. Open returns nil when it got through
 	// all items, and an error of class source when the source failed as a whole.
 	Open(ctx context.Context, items []Item, got func(Item, *Content) error) error
 
@@ -77,9 +78,9 @@ type Page struct {
 
 	// Cursor goes into the next List. It is saved only after all Items are in the
 	// ledger, and it is a hint: the ledger is the truth. "" means that the next run
-	// lists from the start.
+	// lists from the start. After other rules of the job it is not used.
 	Cursor string
-	More   bool // another page waits now
+	More   bool // another page waits now; Cursor is then another than before
 }
 
 // Item is one thing at the source: a mail, a file. It is plain data and is kept in
@@ -109,9 +110,9 @@ type Item struct {
 type Content struct {
 	Name      string    // file name; "" for a mail
 	MediaType string    // "message/rfc822" for a mail; "" when unknown
-	Size      int64     // bytes that Body must give; -1 when unknown. A Body that gives another number is refused.
+	Size      int64     // bytes that Body must give; -1 when unknown. A Body that gives another number is refused, and the others go on.
 	Body      io.Reader // valid until got returns; io.EOF after Size bytes, io.ErrUnexpectedEOF when the source broke off
-	Files     fs.FS     // a deposit directory: all its files belong together
+	Files     fs.FS     // a deposit directory: all its files belong together; valid until got returns
 	Err       error     // this item cannot be brought; class poison blames the item, class source does not
 }
 

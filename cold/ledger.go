@@ -76,7 +76,7 @@ const (
 	StateHeld        State = "held"        // terminal while the job's rules stay the same: a part needs a person; the item stays at its source
 	StateDeselected  State = "deselected"  // terminal while the job's rules stay the same: the job's Select passed it over
 	StateQuarantined State = "quarantined" // terminal: given up after three runs; the item stays at its source
-	StateVanished    State = "vanished"    // terminal: gone from the source before it was handed over
+	StateVanished    State = "vanished"    // terminal until it is listed again: gone from the source, or named anew, before it was handed over
 )
 
 // Terminal reports whether nothing more is done for an item in this state.
@@ -106,8 +106,8 @@ type Entry struct {
 	Reason   string    // why it stands there: the last error, or why it is held or was passed over
 	Time     time.Time // of the last change
 
-	Rules  string // fingerprint of Select, Take, Filters and Decoders that decided it
-	Twin   string // content key: SHA-256 in hex over Message-ID and ordered document hashes; "" before it was read
+	Rules  string // fingerprint of Select, Take, Filters, Decoders and Limits that decided it
+	Twin   string // content key: SHA-256 in hex over Message-ID (without one: date, addresses and subject, or the file's name) and ordered document hashes; "" before it was read
 	Origin string // Item.Key that document keys are made of; "" means Item.Key itself
 
 	Action  After  // what is or was done at the source

@@ -4,6 +4,13 @@
 // In a normal build a step costs one atomic load. A test installs a hook with
 // [Set]; a program built with the tag "crash" reads VAGUEMESTRE_CRASH and kills
 // itself there.
+//
+// A crash test first lets a calm run write the steps it hits (VAGUEMESTRE_STEPS=file),
+// then repeats it once per line with VAGUEMESTRE_CRASH=name:before:3 (or after; the
+// third time), starts it again without, and compares the end with that of the calm
+// run. At last it goes through [All]: a step that no run hit fails the test, unless
+// another test is there for it. What has no step needs none: it is one transaction of
+// its own, with nothing before or after it that could be half done.
 package step
 
 import "sync/atomic"
