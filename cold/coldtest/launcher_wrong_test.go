@@ -5,12 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/vaguemestre/vaguemestre/cold"
+	"github.com/vaguemestre/vaguemestre/internal/suite"
 )
 
 // memLauncherHarness is the harness of a MemLauncher, perhaps spoilt.
@@ -273,8 +272,6 @@ type supportsAll struct{ *MemLauncher }
 
 func (*supportsAll) Supports(cold.After) error { return nil }
 
-const wrongLauncherEnv = "VAGUEMESTRE_WRONG_LAUNCHER"
-
 func TestMemLauncher(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 2} {
@@ -284,38 +281,16 @@ func TestMemLauncher(t *testing.T) {
 	}
 }
 
-// TestSpoiltLauncher runs the suite over one wrong launcher, in the child process of
-// TestLauncherSuiteNotices alone.
-func TestSpoiltLauncher(t *testing.T) {
-	name := os.Getenv(wrongLauncherEnv)
-	if name == "" {
-		t.Skip("runs in the child process of TestLauncherSuiteNotices")
-	}
-	for _, w := range wrongLaunchers {
-		if w.name == name {
-			TestLauncher(t, func(*testing.T) LauncherHarness {
-				return &memLauncherHarness{mem: &MemLauncher{}, spoil: w.spoil, whole: w.whole}
-			})
-			return
-		}
-	}
-	t.Fatalf("no wrong launcher %q", name)
-}
-
 func TestLauncherSuiteNotices(t *testing.T) {
 	t.Parallel()
 	for _, w := range wrongLaunchers {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSpoiltLauncher$", "-test.v")
-			cmd.Env = append(os.Environ(), wrongLauncherEnv+"="+w.name)
-			out, err := cmd.CombinedOutput()
-			if err == nil {
-				t.Fatalf("the suite accepts a launcher that %s", w.name)
-			}
-			if want := "--- FAIL: TestSpoiltLauncher/" + strings.ReplaceAll(w.fails, " ", "_") + " "; !strings.Contains(string(out), want) {
-				t.Errorf("the case %q did not notice that the launcher %s:\n%s", w.fails, w.name, out)
-			}
+			suite.Wrong(t, strings.ReplaceAll(w.fails, " ", "_"), func(t *testing.T) {
+				TestLauncher(t, func(*testing.T) LauncherHarness {
+					return &memLauncherHarness{mem: &MemLauncher{}, spoil: w.spoil, whole: w.whole}
+				})
+			})
 		})
 	}
 }
