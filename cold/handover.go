@@ -12,7 +12,7 @@ import (
 // A batch goes to the sink when it has that many items or keeps that many bytes in memory.
 const (
 	batchItems = 200
-	batchBytes = spoolBudget / 3
+	batchBytes = spoolBudget / 2
 )
 
 // handover is what the last goroutine of a receiver owns, the lease included.

@@ -124,28 +124,7 @@ type boxHarness struct {
 	n   int
 }
 
-func (h *boxHarness) Launcher() cold.Launcher { return unmarked{&Box{Dir: h.dir}} }
-
-// unmarked lets one case of the suite pass that marks items as read without asking
-// Supports first, which a directory cannot do.
-type unmarked struct{ *Box }
-
-func (l unmarked) Connect(ctx context.Context, o *cold.ConnectOptions) (cold.Session, error) {
-	s, err := l.Box.Connect(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return unmarkedSession{s}, nil
-}
-
-type unmarkedSession struct{ cold.Session }
-
-func (s unmarkedSession) Settle(ctx context.Context, items []cold.Item, do cold.After) ([]cold.Receipt, error) {
-	if do.Do == cold.DoSeen {
-		do = cold.Leave()
-	}
-	return s.Session.Settle(ctx, items, do)
-}
+func (h *boxHarness) Launcher() cold.Launcher { return &Box{Dir: h.dir} }
 
 func (h *boxHarness) Add(t *testing.T, raw []byte) {
 	h.n++
