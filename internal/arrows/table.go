@@ -33,7 +33,7 @@ var Table = []Row{
 
 	// Collecting. cold knows no protocol, a launcher no other launcher's.
 	{Package: "cold", Ours: []string{"", "settings", "internal/dirstore", "internal/mime", "internal/step", "internal/unpack"},
-		Others: []string{"github.com/dlclark/regexp2", "github.com/google/renameio/v2", "golang.org/x/sys", "golang.org/x/text"},
+		Others: []string{"github.com/dlclark/regexp2", "golang.org/x/sys", "golang.org/x/text"},
 		Never:  []string{"router/...", "store/...", "connector", "auth", "cold/launcher", "internal/transport", "github.com/emersion/...", "modernc.org/sqlite"}},
 	{Package: "cold/coldtest", Suite: true, Ours: []string{"", "cold", "internal/suite"}},
 	{Package: "cold/launcher", Ours: []string{"", "cold", "settings", "auth", "internal/graph", "internal/pop3", "internal/sasl", "internal/step", "internal/transport"},
