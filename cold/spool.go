@@ -19,7 +19,7 @@ import (
 const spoolMem = 1 << 20
 
 // spoolBudget bounds the bytes that all items in flight keep in memory.
-const spoolBudget = 10 << 20
+const spoolBudget = 9 << 20
 
 // spool holds the raw bytes of one item, in memory or in a scratch file that has no
 // name. It is not synced: until the hand-over the source still has the item.

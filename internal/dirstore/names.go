@@ -25,11 +25,16 @@ func (s *Store) pickName(name string, beside string, taken map[string]bool) (str
 	}
 	free := func(n string) bool { return open(n) && (beside == nothingBeside || open(n+beside)) }
 	if free(name) {
+		delete(s.numbers, name)
 		return name, failed
 	}
 	// Double until one is free, then close in: names are taken from below.
 	stem, ext := SplitExt(name)
 	nth := func(n int) string { return fmt.Sprintf("%s (%d)%s", stem, n, ext) }
+	if n := s.numbers[name]; n > 0 && free(nth(n+1)) { // as the last time
+		s.numbers[name] = n + 1
+		return nth(n + 1), failed
+	}
 	lo, hi := 1, 2
 	for !free(nth(hi)) {
 		lo, hi = hi, 2*hi
@@ -41,6 +46,10 @@ func (s *Store) pickName(name string, beside string, taken map[string]bool) (str
 			lo = mid
 		}
 	}
+	if s.numbers == nil || len(s.numbers) >= 4096 {
+		s.numbers = map[string]int{}
+	}
+	s.numbers[name] = hi
 	return nth(hi), failed
 }
 

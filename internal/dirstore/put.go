@@ -75,6 +75,7 @@ func (s *Store) Put(ctx context.Context, files []File) ([]string, error) {
 			n++
 		}
 		if err := s.put(ctx, files, units[:n], refs); err != nil {
+			s.numbers = nil // names that were picked may be free again
 			return nil, err
 		}
 		units = units[n:]

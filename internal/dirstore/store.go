@@ -25,6 +25,7 @@ type Store struct {
 
 	rootDir, tmpDir *os.File // root and tmp themselves
 	copier          copier
+	numbers         map[string]int // the last "name (n)" given, by name: where the next search begins
 }
 
 // Open opens the target at path, waits for its lock and finishes what a crash left.
