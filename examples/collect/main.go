@@ -5,6 +5,7 @@
 //
 // Without -once it goes on at each job's "every" until Ctrl-C. It ends with 0 when all
 // went well, with 1 after a failure and with 2 when the call or the file is wrong.
+// examples/example.json is such a file; relative paths in it start at its own folder.
 package main
 
 import (

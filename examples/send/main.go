@@ -4,7 +4,7 @@
 //	    [-attach F]… [-instance I] [-connector C] [-json]
 //
 // It ends with 0 when every recipient was accepted, with 1 after a failure and with 2
-// when the call or the file is wrong.
+// when the call or the file is wrong. examples/example.json is such a file.
 package main
 
 import (
