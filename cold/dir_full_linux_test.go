@@ -3,6 +3,7 @@ package cold
 import (
 	"context"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -60,4 +61,21 @@ func TestDirReadOnlyDisk(t *testing.T) {
 	if err != nil || len(entries) != 3 { // with .vaguemestre
 		t.Errorf("%v, %v", entries, err)
 	}
+}
+
+// unprivileged runs f as a user who may not write everywhere: root is nobody to the file
+// system while it lasts, on this thread alone.
+func unprivileged(t *testing.T, f func()) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		f()
+		return
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Setfsuid(65534); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setfsuid(0)
+	f()
 }

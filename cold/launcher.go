@@ -58,8 +58,9 @@ type Session interface {
 	// An item that is gone, or that the source does not show now, gets no call: it is
 	// unknown, neither done nor lost. An item that the launcher cannot bring while
 	// others come gets a call with Content.Err. Items may come from an earlier session,
-	// read back from the ledger. got is not called after Open returned. Open returns nil when it got through
-	// all items, and an error of class source when the source failed as a whole.
+	// read back from the ledger. got is not called after Open returned. Open returns nil
+	// when it got through all items, and an error of class source when the source failed
+	// as a whole.
 	Open(ctx context.Context, items []Item, got func(Item, *Content) error) error
 
 	// Settle does the after-action on items and returns one receipt per item, in the

@@ -9,6 +9,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -510,6 +511,38 @@ var launcherCases = []struct {
 			if !k.Seen {
 				r.broke("%s is not marked", subjectOf(k.Data))
 			}
+		}
+	}},
+	{"open items of an earlier session", "Items may come from an earlier session, read back from the ledger.", func(r *launcherRun) {
+		b, err := json.Marshal(r.list(r.connect(nil)))
+		if err != nil {
+			r.Fatal(err)
+		}
+		var back []cold.Item
+		if err := json.Unmarshal(b, &back); err != nil {
+			r.Fatal(err)
+		}
+		if got := r.open(r.connect(nil), back); len(got) != len(back) {
+			r.broke("%d of %d came", len(got), len(back))
+		}
+	}},
+	{"no got after open", "got is not called after Open returned.", func(r *launcherRun) {
+		s := r.connect(nil)
+		var over atomic.Bool
+		var late atomic.Int64
+		err := s.Open(r.Context(), r.list(s), func(_ cold.Item, c *cold.Content) error {
+			if over.Load() {
+				late.Add(1)
+			}
+			return nil
+		})
+		over.Store(true)
+		if err != nil {
+			r.Fatalf("Open: %v", err)
+		}
+		time.Sleep(200 * time.Millisecond)
+		if n := late.Load(); n > 0 {
+			r.broke("it was called %d times", n)
 		}
 	}},
 	{"supports", "nil, or an error of class config that says what it can do", func(r *launcherRun) {

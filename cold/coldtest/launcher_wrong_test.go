@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vaguemestre/vaguemestre/cold"
 	"github.com/vaguemestre/vaguemestre/internal/suite"
@@ -117,6 +118,38 @@ var wrongLaunchers = []struct {
 				p.Items[i].Key = "same"
 			}
 			return p, err
+		}}
+	}},
+	{name: "opens only what this session listed", fails: "open items of an earlier session", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		listed := map[string]bool{}
+		return &spoilt{Session: s, list: func(ctx context.Context, c string) (cold.Page, error) {
+			p, err := s.List(ctx, c)
+			for _, it := range p.Items {
+				listed[it.Key] = true
+			}
+			return p, err
+		}, open: func(ctx context.Context, items []cold.Item, got func(cold.Item, *cold.Content) error) error {
+			var known []cold.Item
+			for _, it := range items {
+				if listed[it.Key] {
+					known = append(known, it)
+				}
+			}
+			return s.Open(ctx, known, got)
+		}}
+	}},
+	{name: "confirms after Open returned", fails: "no got after open", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		return &spoilt{Session: s, open: func(ctx context.Context, items []cold.Item, got func(cold.Item, *cold.Content) error) error {
+			err := s.Open(ctx, items, func(it cold.Item, c *cold.Content) error {
+				if c == nil {
+					return nil
+				}
+				return got(it, c)
+			})
+			if err == nil && len(items) > 0 {
+				time.AfterFunc(50*time.Millisecond, func() { _ = got(items[0], nil) })
+			}
+			return err
 		}}
 	}},
 	{name: "lists an item once only", fails: "list is repeatable", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {

@@ -87,8 +87,8 @@ var sinkCases = []sinkCase{
 	{name: "closes", quote: "the caller closes.", run: sinkCloses},
 	{name: "done on return", quote: "A Document and what Open returned are valid until the call that got it returns.", run: sinkDoneOnReturn},
 	{name: "documents unchanged", quote: "the same documents come again under the same keys.", run: sinkUnchanged},
-	{name: "context ended", quote: "With an error any of them may be stored.", run: sinkContextEnded},
-	{name: "context ends", quote: "With an error any of them may be stored.", run: sinkContextEnds},
+	{name: "context ended", quote: "Put honours ctx: when it ends, Put returns within a second.", run: sinkContextEnded},
+	{name: "context ends", quote: "Put honours ctx: when it ends, Put returns within a second.", run: sinkContextEnds},
 	{name: "concurrent", quote: "a sink that honours Key stores it once.", run: sinkConcurrent, concurrent: true},
 }
 
