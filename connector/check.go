@@ -157,5 +157,5 @@ func (x *session) trySender(ctx context.Context, s *SMTP, tell func(vaguemestre.
 // one about the recipient: those have the subject "security or policy" (RFC 3463 section 3.8).
 func concernsUs(err error, p reply) bool {
 	c := vaguemestre.ClassOf(err)
-	return c == auth || c == config || strings.HasPrefix(p.enh, "5.7.") || p.enh == "" && (p.code == 553 || p.code == 554)
+	return c == denied || c == config || strings.HasPrefix(p.enh, "5.7.") || p.enh == "" && (p.code == 553 || p.code == 554)
 }

@@ -47,7 +47,7 @@ type rule struct {
 }
 
 const (
-	auth     = vaguemestre.ClassAuth
+	denied   = vaguemestre.ClassAuth
 	config   = vaguemestre.ClassConfig
 	rejected = vaguemestre.ClassRejected
 	deferred = vaguemestre.ClassDeferred
@@ -57,21 +57,21 @@ const (
 var rules = []rule{
 	// Microsoft: learn.microsoft.com/exchange, "Deprecation of Basic authentication" and
 	// "Enable or disable authenticated client SMTP submission".
-	{"", 0, "x.7.30", auth, 0, "Microsoft no longer takes a password here (basic authentication is retired): set auth to xoauth2, or send through an Office 365 connector"},
-	{"auth", 535, "5.7.139", auth, 0, "Microsoft does not let this mailbox log in by SMTP: an administrator has to switch on \"Authenticated SMTP\" for it and lift security defaults or the policy that blocks it; or set auth to xoauth2"},
-	{"auth", 0, "4.7.12", auth, 0, "the account must change over to this way of logging in first: log in on the provider's site once"}, // RFC 4954 section 6
+	{"", 0, "x.7.30", denied, 0, "Microsoft no longer takes a password here (basic authentication is retired): set auth to xoauth2, or send through an Office 365 connector"},
+	{"auth", 535, "5.7.139", denied, 0, "Microsoft does not let this mailbox log in by SMTP: an administrator has to switch on \"Authenticated SMTP\" for it and lift security defaults or the policy that blocks it; or set auth to xoauth2"},
+	{"auth", 0, "4.7.12", denied, 0, "the account must change over to this way of logging in first: log in on the provider's site once"}, // RFC 4954 section 6
 	{"auth", 432, "", deferred, 5 * time.Minute, "the server limits this account's connections: lower max_connections"},
 	{"", 432, "", deferred, 5 * time.Minute, "the server takes fewer connections at once from this account: lower max_connections to 3 or less"},
 	// Google: support.google.com/a/answer/3726730.
-	{"auth", 534, "5.7.9", auth, 0, "the provider wants an app password instead of the account's own: create one in the account's security settings and enter it as password"},
-	{"auth", 535, "5.7.9", auth, 0, "the provider wants an app password instead of the account's own: create one in the account's security settings and enter it as password"},
-	{"auth", 534, "5.7.14", auth, 0, "the provider wants the account's owner to log in with a browser first, or an app password: do so, then try again"},
-	{"auth", 534, "", auth, 0, "the server finds this way of logging in too weak: set auth to another mechanism, or use an app password"},
-	{"auth", 535, "", auth, 0, "account or password is wrong, or the account may not send: check both; with two-step verification an app password is needed"},
+	{"auth", 534, "5.7.9", denied, 0, "the provider wants an app password instead of the account's own: create one in the account's security settings and enter it as password"},
+	{"auth", 535, "5.7.9", denied, 0, "the provider wants an app password instead of the account's own: create one in the account's security settings and enter it as password"},
+	{"auth", 534, "5.7.14", denied, 0, "the provider wants the account's owner to log in with a browser first, or an app password: do so, then try again"},
+	{"auth", 534, "", denied, 0, "the server finds this way of logging in too weak: set auth to another mechanism, or use an app password"},
+	{"auth", 535, "", denied, 0, "account or password is wrong, or the account may not send: check both; with two-step verification an app password is needed"},
 	{"auth", 538, "", config, 0, "the server wants encryption first: set tls to implicit or starttls"},
 	{"auth", 530, "", config, 0, "the server wants encryption first: set tls to implicit or starttls"},
 	{"auth", 500, "", config, 0, "the server does not know this login: set auth to auto, or leave account empty if it needs none"},
-	{"auth", 501, "", auth, 0, "the server does not understand the login: check account and password for odd characters, or set auth"},
+	{"auth", 501, "", denied, 0, "the server does not understand the login: check account and password for odd characters, or set auth"},
 	{"auth", 502, "", config, 0, "the server does not offer a login here: check port and tls, or leave account empty if it needs none"},
 	{"auth", 503, "", config, 0, "the server does not offer a login here: check port and tls, or leave account empty if it needs none"},
 	{"auth", 504, "", config, 0, "the server does not know this login method: set auth to auto"},
@@ -84,12 +84,12 @@ var rules = []rule{
 	{"rcpt to", 550, "5.7.1", rejected, 0, "the server does not take mail for this recipient from us: check the address, and that account and password are set"},
 	{"rcpt to", 553, "5.7.1", rejected, 0, "the server does not take this sender, or this recipient from us: check sender, the address, and that account and password are set"},
 	{"rcpt to", 554, "5.7.1", rejected, 0, "the server does not take mail for this recipient from us: check the address, and that account and password are set"},
-	{"mail from,content", 553, "", auth, 0, "the account may not use this sender: use the account's own address, or have the right to send as it granted"},
-	{"", 0, "5.7.60", auth, 0, "the account may not use this sender: use the account's own address, or have the right \"Send As\" granted"},
-	{"", 0, "5.2.252", auth, 0, "the account may not use this sender: use the account's own address, or have the right \"Send As\" granted"},
-	{"mail from", 0, "5.7.1", auth, 0, "the account may not send, or not with this sender: check account and sender"},
-	{"mail from", 0, "5.1.8", auth, 0, "the server does not take this sender: check sender, and that its domain exists"},
-	{"mail from", 0, "5.1.7", auth, 0, "the server does not take this sender: check sender"},
+	{"mail from,content", 553, "", denied, 0, "the account may not use this sender: use the account's own address, or have the right to send as it granted"},
+	{"", 0, "5.7.60", denied, 0, "the account may not use this sender: use the account's own address, or have the right \"Send As\" granted"},
+	{"", 0, "5.2.252", denied, 0, "the account may not use this sender: use the account's own address, or have the right \"Send As\" granted"},
+	{"mail from", 0, "5.7.1", denied, 0, "the account may not send, or not with this sender: check account and sender"},
+	{"mail from", 0, "5.1.8", denied, 0, "the server does not take this sender: check sender, and that its domain exists"},
+	{"mail from", 0, "5.1.7", denied, 0, "the server does not take this sender: check sender"},
 	// support.google.com/a/answer/166852: the limit is the account's, not the recipient's.
 	{"", 550, "5.4.5", deferred, 24 * time.Hour, "the account has sent as much as the provider allows in a day: try tomorrow"},
 	{"mail from,content,data", 552, "", rejected, 0, "the mail is larger than the server takes, or a mailbox is full: send fewer or smaller attachments"},
@@ -145,7 +145,7 @@ func explain(at stage, p reply) *vaguemestre.Error {
 		case temp:
 			e.Class, help = deferred, "the server does not take it for now: try later"
 		case at == atAuth:
-			e.Class, help = auth, "the server refuses the login: check account, password and auth"
+			e.Class, help = denied, "the server refuses the login: check account, password and auth"
 		case at.before():
 			e.Class, help = config, "the server refuses the session: check host, port and tls"
 		default:

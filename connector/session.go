@@ -241,7 +241,7 @@ func (x *session) login(ctx context.Context, s *SMTP) (string, error) {
 	}
 	_, ir, err := client.Start()
 	if err != nil {
-		return "", fail(auth, err)
+		return "", fail(denied, err)
 	}
 	line := "AUTH " + name
 	first := ir != nil
@@ -262,7 +262,7 @@ func (x *session) login(ctx context.Context, s *SMTP) (string, error) {
 		}
 		if p.code == 235 {
 			if err := sasl.Verify(client); err != nil {
-				return "", fail(auth, err)
+				return "", fail(denied, err)
 			}
 			return name, nil
 		}
@@ -288,7 +288,7 @@ func (x *session) login(ctx context.Context, s *SMTP) (string, error) {
 			}
 			if derr != nil {
 				_, _ = x.ask("*") // RFC 4954 section 4 cancels so; the answer says nothing new
-				return "", fail(auth, derr)
+				return "", fail(denied, derr)
 			}
 		}
 		line = base64.StdEncoding.EncodeToString(answer)

@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/router"
 	"github.com/vaguemestre/vaguemestre/settings"
 )
 
-// Kinds returns a new registry of the connectors of this package: smtp. The host may add
-// its own to it.
-func Kinds() (*settings.Registry[router.Connector], error) {
+// Kinds returns a new registry of the connectors of this package: smtp, office365. The host
+// may add its own to it. accounts is where they look accounts up by name when they are used;
+// nil knows none.
+func Kinds(accounts *auth.Accounts) (*settings.Registry[router.Connector], error) {
 	r := &settings.Registry[router.Connector]{}
 	err := r.Register(settings.Kind[router.Connector]{
 		Name:  "smtp",
@@ -19,9 +21,21 @@ func Kinds() (*settings.Registry[router.Connector], error) {
 			EN: "Sends mail through any mail server that takes submissions.",
 			FR: "Envoie les courriels par tout serveur de messagerie qui accepte les envois.",
 		},
-		New:        func() router.Connector { return &SMTP{} },
+		New:        func() router.Connector { return &SMTP{accounts: accounts} },
 		Version:    2,
 		Migrations: []settings.Migration{migrateTLS},
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.Register(settings.Kind[router.Connector]{
+		Name:  "office365",
+		Title: settings.Text{EN: "Microsoft 365", FR: "Office 365"},
+		Help: settings.Text{
+			EN: "Sends mail through Microsoft Graph, on behalf of an associated account.",
+			FR: "Envoie les courriels par l'API Graph de Microsoft, au nom d'un compte associé.",
+		},
+		New: func() router.Connector { return &Office365{accounts: accounts} },
 	})
 	if err != nil {
 		return nil, err
@@ -122,6 +136,8 @@ func (s *SMTP) Labels() map[string]settings.Label {
 			"Gmail et d'autres demandent un mot de passe d'application ; ses espaces sont sans importance."),
 		"sender": l("Sender", "Expéditeur", "Address of messages that name no sender of their own.",
 			"Adresse des messages qui n'indiquent pas leur propre expéditeur."),
+		"oauth_account": l("OAuth2 account", "Compte OAuth2", "An associated account that logs in with a token in place of the password.",
+			"Un compte associé qui se connecte par jeton, à la place du mot de passe."),
 		"auth": l("Login method", "Méthode de connexion", "Automatic suits nearly every server.",
 			"Le choix automatique convient à presque tous les serveurs."),
 		"auth=auto":          l("Automatic", "Automatique", "", ""),

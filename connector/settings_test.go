@@ -11,7 +11,7 @@ import (
 
 func TestKindsOpenSMTP(t *testing.T) {
 	t.Parallel()
-	kinds, err := Kinds()
+	kinds, err := Kinds(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestKindsOpenSMTP(t *testing.T) {
 // The form of version 1 had two boxes. Golden: what each combination becomes.
 func TestMigrateTwoBoxes(t *testing.T) {
 	t.Parallel()
-	kinds, err := Kinds()
+	kinds, err := Kinds(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

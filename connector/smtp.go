@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/internal/sasl"
 	"github.com/vaguemestre/vaguemestre/internal/transport"
 	"github.com/vaguemestre/vaguemestre/router"
@@ -47,6 +48,10 @@ type SMTP struct {
 	Sender   string          `key:"sender" format:"mailbox"` // of messages without From; "" is Account if that is an address
 	Auth     string          `key:"auth" default:"auto" enum:"auto,plain,login,cram-md5,scram-sha-256,xoauth2,oauthbearer" advanced:"true"`
 
+	// OAuthAccount logs in with its token in place of Password: XOAUTH2 or OAUTHBEARER, as
+	// the server offers. Account names the mailbox.
+	OAuthAccount auth.Account `key:"oauth_account" advanced:"true"`
+
 	CAFile     string        `key:"ca_file" format:"file" advanced:"true" when:"tls=implicit|starttls"` // PEM; replaces the system's authorities
 	ServerName string        `key:"server_name" advanced:"true" when:"tls=implicit|starttls"`           // in the certificate; "" is Host
 	Timeout    time.Duration `key:"timeout" default:"60s" min:"1s" max:"30m" advanced:"true"`           // of connecting, and of each answer; after the final dot 10 minutes or this, if it is longer
@@ -54,6 +59,8 @@ type SMTP struct {
 	MaxConnections    int     `key:"max_connections" default:"2" min:"1" max:"100" advanced:"true"` // at once; who comes later waits
 	Partial           Partial `key:"partial" default:"allow" enum:"allow,refuse" advanced:"true"`
 	AllowInsecureAuth bool    `key:"allow_insecure_auth" advanced:"true"` // lets Account and Password out over a line without TLS, loopback included
+
+	accounts *auth.Accounts // of Kinds
 
 	pool  pool
 	waits waits

@@ -146,10 +146,14 @@ func (d *decoder) object(o *object, t *tree, rv reflect.Value, path string) {
 	}
 }
 
-// setDefault copies the default, so that two structs never share a list.
+// setDefault copies the default, so that two structs never share a list or a pointer.
 func (f *field) setDefault(v reflect.Value) {
 	if f.shape == shapeList {
 		v.Set(reflect.AppendSlice(reflect.MakeSlice(f.typ, 0, f.def.Len()), f.def))
+		return
+	}
+	if f.shape == shapeBool {
+		setBool(v, boolOf(f.def))
 		return
 	}
 	v.Set(f.def)
@@ -171,7 +175,7 @@ func (d *decoder) value(n *node, t *tree, v reflect.Value, path string) bool {
 		if t.kind != 't' {
 			return wrong()
 		}
-		v.SetBool(t.yes)
+		setBool(v, t.yes)
 	case shapeInt:
 		if t.kind != '0' {
 			return wrong()

@@ -91,6 +91,8 @@ func (f *field) omits(v reflect.Value) bool {
 	switch f.shape {
 	case shapeText:
 		return true
+	case shapeBool:
+		return v.Kind() == reflect.Pointer // nil
 	case shapeMarshal:
 		s, err := marshalText(v)
 		return err != nil || s == ""

@@ -141,6 +141,8 @@ func (n *node) jsonValue(v reflect.Value) any {
 		return list
 	case shapeText:
 		return v.String()
+	case shapeBool:
+		return boolOf(v)
 	}
 	return v.Interface()
 }

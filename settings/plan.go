@@ -16,7 +16,7 @@ type shape int
 
 const (
 	shapeText     shape = iota // string and named strings
-	shapeBool                  //
+	shapeBool                  // bool, or *bool: nil is its default
 	shapeInt                   // signed and unsigned
 	shapeFloat                 //
 	shapeDuration              // "30s"
@@ -216,6 +216,12 @@ func (p *planner) node(t reflect.Type, path string) *node {
 			n.shape = shapeText
 		case reflect.Bool:
 			n.shape = shapeBool
+		case reflect.Pointer:
+			if t.Elem().Kind() != reflect.Bool {
+				p.wrong(path, "type %s cannot be a setting", t)
+				return nil
+			}
+			n.shape = shapeBool
 		case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 			reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 			n.shape = shapeInt
@@ -259,6 +265,11 @@ func (p *planner) field(sf reflect.StructField, index []int, path string) *field
 	f.advanced = p.flag(sf, "advanced", path)
 	if f.required && f.shape == shapeBool {
 		p.wrong(path, "tag required: a bool is never missing")
+	}
+	if sf.Type.Kind() == reflect.Pointer {
+		if _, ok := sf.Tag.Lookup("default"); !ok {
+			p.wrong(path, "a *bool needs a tag default: that is what nil means")
+		}
 	}
 	if s, ok := sf.Tag.Lookup("enum"); ok {
 		f.enum = strings.Split(s, ",")
@@ -392,7 +403,7 @@ func setText(n *node, v reflect.Value, s string) error {
 		if err != nil {
 			return err
 		}
-		v.SetBool(b)
+		setBool(v, b)
 	case shapeInt:
 		return setInt(v, s)
 	case shapeFloat:
@@ -413,6 +424,26 @@ func setText(n *node, v reflect.Value, s string) error {
 		return fmt.Errorf("does not go with type %s", n.typ)
 	}
 	return nil
+}
+
+// setBool sets a bool, or makes what a *bool points to.
+func setBool(v reflect.Value, b bool) {
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	v.SetBool(b)
+}
+
+// boolOf is the bool of a bool or *bool; false for nil.
+func boolOf(v reflect.Value) bool {
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return false
+		}
+		v = v.Elem()
+	}
+	return v.Bool()
 }
 
 // setInt sets a whole number of either sign.
@@ -439,7 +470,7 @@ func plainText(n *node, v reflect.Value) string {
 	case shapeText:
 		return v.String()
 	case shapeBool:
-		return strconv.FormatBool(v.Bool())
+		return strconv.FormatBool(boolOf(v))
 	case shapeInt:
 		if v.CanUint() {
 			return strconv.FormatUint(v.Uint(), 10)

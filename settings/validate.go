@@ -76,7 +76,7 @@ func (o *object) visible(f *field, rv reflect.Value) bool {
 	}
 	c := o.lookup(f.when.Key)
 	v := rv.FieldByIndex(c.index)
-	if c.shape != shapeBool && c.empty(v) && c.def.IsValid() {
+	if (c.shape != shapeBool || v.Kind() == reflect.Pointer) && c.empty(v) && c.def.IsValid() {
 		v = c.def
 	}
 	return f.when.holds(plainText(c.node, v))

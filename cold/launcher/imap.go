@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/cold"
 	"github.com/vaguemestre/vaguemestre/internal/transport"
 	"github.com/vaguemestre/vaguemestre/settings"
@@ -42,10 +43,13 @@ type IMAP struct {
 	Password          settings.Secret `key:"password" required:"true"`
 	Auth              string          `key:"auth" default:"auto" enum:"auto,plain,login,cram-md5,scram-sha-256,xoauth2,oauthbearer" advanced:"true"`
 	Source            string          `key:"source" default:"INBOX"`
+	OAuthAccount      auth.Account    `key:"oauth_account" advanced:"true"` // logs in with its token in place of Password; Account names the mailbox
 	CAFile            string          `key:"ca_file" format:"file" advanced:"true"`
 	ServerName        string          `key:"server_name" format:"host" advanced:"true"`
 	Timeout           time.Duration   `key:"timeout" default:"60s" min:"1s" max:"1h" advanced:"true"`
 	AllowInsecureAuth bool            `key:"allow_insecure_auth" when:"tls=none" advanced:"true"`
+
+	accounts *auth.Accounts // of Kinds
 }
 
 // Labels gives the texts of the settings form.
@@ -199,10 +203,11 @@ func (l *IMAP) Connect(ctx context.Context, o *cold.ConnectOptions) (cold.Sessio
 	return s, nil
 }
 
-// Kinds returns the launchers of this package by name.
-func Kinds() (*settings.Registry[cold.Launcher], error) {
+// Kinds returns the launchers of this package by name: imap, office365. accounts is where they
+// look accounts up by name when they are used; nil knows none.
+func Kinds(accounts *auth.Accounts) (*settings.Registry[cold.Launcher], error) {
 	var r settings.Registry[cold.Launcher]
-	if err := register(&r); err != nil {
+	if err := register(&r, accounts); err != nil {
 		return nil, fmt.Errorf("launcher: %w", err)
 	}
 	return &r, nil

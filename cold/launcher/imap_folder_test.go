@@ -301,7 +301,7 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%q: %+v", mode, e)
 		}
 	}
-	kinds, err := Kinds()
+	kinds, err := Kinds(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,13 +18,13 @@ type kinds struct {
 func newKinds() (*kinds, error) {
 	var k kinds
 	var err error
-	if k.connectors, err = connector.Kinds(); err != nil {
+	if k.connectors, err = connector.Kinds(nil); err != nil {
 		return nil, err
 	}
 	if err = k.connectors.Register(pickupKind, gatewayKind); err != nil {
 		return nil, err
 	}
-	if k.launchers, err = launcher.Kinds(); err != nil {
+	if k.launchers, err = launcher.Kinds(nil); err != nil {
 		return nil, err
 	}
 	if err = k.launchers.Register(boxKind); err != nil {

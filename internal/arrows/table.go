@@ -20,7 +20,9 @@ var everything = []string{"..."}
 var Table = []Row{
 	{Package: "", Never: []string{"..."}},
 	{Package: "settings", Ours: []string{""}},
-	{Package: "auth", Ours: []string{"", "settings", "internal/sasl"}, Others: []string{"golang.org/x/oauth2"}},
+	{Package: "auth", Ours: []string{"", "settings", "internal/step"}, Others: []string{"golang.org/x/oauth2", "github.com/gofrs/flock"},
+		Never: []string{"router/...", "cold/...", "store/...", "connector"}},
+	{Package: "auth/authtest", Suite: true, Ours: []string{"", "auth", "internal/suite"}},
 	{Package: "durable"},
 
 	// Sending. It must not link collecting, a database or IMAP.
@@ -30,6 +32,7 @@ var Table = []Row{
 	{Package: "connector", Ours: []string{"", "router", "settings", "auth", "internal/graph", "internal/sasl", "internal/transport"},
 		Others: []string{"github.com/wneessen/go-mail", "github.com/emersion/go-smtp", "github.com/emersion/go-sasl", "golang.org/x/net/idna"},
 		Never:  []string{"cold/...", "store/...", "github.com/emersion/go-imap/v2", "modernc.org/sqlite"}},
+	{Package: "connector/graphtest", Ours: []string{"", "auth", "internal/mime"}},
 
 	// Collecting. cold knows no protocol, a launcher no other launcher's.
 	{Package: "cold", Ours: []string{"", "settings", "internal/dirstore", "internal/mime", "internal/step", "internal/unpack"},
@@ -49,6 +52,7 @@ var Table = []Row{
 
 	// What two packages share.
 	{Package: "internal/dirstore", Ours: []string{"", "internal/step"}, Others: []string{"golang.org/x/sys"}},
+	{Package: "internal/graph", Ours: []string{"", "auth"}, Never: []string{"router/...", "cold/...", "store/...", "connector"}},
 	{Package: "internal/mime", Others: []string{"github.com/segmentio/asm", "golang.org/x/text"}},
 	{Package: "internal/sasl", Ours: []string{""}, Others: []string{"github.com/emersion/go-sasl", "github.com/wneessen/go-mail", "golang.org/x/text"}},
 	{Package: "internal/step"},

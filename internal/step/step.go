@@ -34,11 +34,17 @@ const (
 	IMAPStore    Name = "imap.store"    // STORE \Deleted
 	IMAPExpunge  Name = "imap.expunge"  // UID EXPUNGE
 	IMAPMove     Name = "imap.move"     // MOVE
+	GraphPatch   Name = "graph.patch"   // a message is marked
+	GraphMove    Name = "graph.move"    //
+	GraphDelete  Name = "graph.delete"  //
+	GraphFolder  Name = "graph.folder"  // a target folder is made
+	TokenRefresh Name = "token.refresh" // the provider rotates a refresh token
+	TokenSave    Name = "token.save"    // what came of it is stored
 )
 
 // All lists every step.
 var All = []Name{LedgerLock, LedgerRecord, LedgerCursor, DirWrite, DirSync, DirRename, DirSyncDir,
-	SinkPut, Settle, IMAPCopy, IMAPStore, IMAPExpunge, IMAPMove}
+	SinkPut, Settle, IMAPCopy, IMAPStore, IMAPExpunge, IMAPMove, GraphPatch, GraphMove, GraphDelete, GraphFolder, TokenRefresh, TokenSave}
 
 var hook atomic.Pointer[func(name Name, after bool)]
 

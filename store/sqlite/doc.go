@@ -5,7 +5,7 @@
 //	st, err := sqlite.Open(ctx, "state.db", &sqlite.Options{Key: keyring})
 //	defer st.Close()
 //	job := cold.Job{Name: "factures", Ledger: st.Ledger(), …}
-//	err = rt.Load(ctx, st, connector.Kinds())
+//	err = rt.Load(ctx, st, kinds)
 //
 // # What is safe when
 //

@@ -123,7 +123,7 @@ func (f *File) Keyring() (*settings.Keyring, error) {
 
 // Router wires the connectors and services. The caller closes it.
 func (f *File) Router() (*router.Router, error) {
-	kinds, err := connector.Kinds()
+	kinds, err := connector.Kinds(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (f *File) wire(rt *router.Router, kinds *settings.Registry[router.Connector
 
 // Cold makes the jobs, without Ledger, in the order of the file.
 func (f *File) Cold() ([]*cold.Job, error) {
-	launchers, err := launcher.Kinds()
+	launchers, err := launcher.Kinds(nil)
 	if err != nil {
 		return nil, err
 	}

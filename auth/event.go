@@ -1,0 +1,53 @@
+package auth
+
+import (
+	"time"
+
+	"github.com/vaguemestre/vaguemestre/settings"
+)
+
+// Happening is what an [Event] tells.
+type Happening string
+
+const (
+	Associated     Happening = "associated"      // somebody signed in
+	Refreshed      Happening = "refreshed"       // the provider gave new tokens and they are stored
+	ReauthRequired Happening = "reauth_required" // the grant is worth nothing any more; told once
+	Degraded       Happening = "degraded"        // new tokens cannot be stored now; they are kept in memory and tried again
+	Recovered      Happening = "recovered"       // they are stored at last
+)
+
+// Event is told to a provider's OnEvent as it happens, from the goroutine that caused it;
+// the handler must be quick and must not use the account.
+type Event struct {
+	Time    time.Time
+	Account string
+	What    Happening
+	Help    settings.Text // what to do next and who can do it
+	Err     error         // no secret
+}
+
+// Standing is how an account stands.
+type Standing string
+
+const (
+	StandingNone     Standing = "none"            // not associated
+	StandingReady    Standing = "ready"           //
+	StandingReauth   Standing = "reauth_required" //
+	StandingDegraded Standing = "degraded"        // usable by this process; the newest tokens are not stored yet
+)
+
+// Status is how an account stands, for a page. It holds no secret.
+type Status struct {
+	Account   string        `json:"account"`
+	Standing  Standing      `json:"standing"`
+	User      string        `json:"user,omitempty"`   // who signed in
+	Tenant    string        `json:"tenant,omitempty"` // in the provider's words
+	Granted   []string      `json:"granted,omitempty"`
+	Missing   []string      `json:"missing,omitempty"` // what the provider's settings ask for beyond that
+	Since     time.Time     `json:"since,omitzero"`    // when somebody signed in
+	Refreshed time.Time     `json:"refreshed,omitzero"`
+	Pending   bool          `json:"pending,omitempty"` // a flow waits; see Account.Resume
+	Help      settings.Text `json:"help,omitzero"`
+	Code      string        `json:"code,omitempty"` // why reauth is required, in the provider's words
+}

@@ -1,0 +1,85 @@
+package auth
+
+import (
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/vaguemestre/vaguemestre/settings"
+)
+
+// Role is something that an account is used for. It decides which permissions are asked.
+type Role string
+
+const (
+	RoleSend      Role = "send"       // Mail.Send: mails up to 3.5 MB
+	RoleSendLarge Role = "send_large" // Mail.ReadWrite besides: drafts, which larger mails need
+	RoleCollect   Role = "collect"    // Mail.ReadWrite: read, mark, move, delete
+	RoleShared    Role = "shared"     // the .Shared twins of the others: mailboxes of other people
+	RoleIMAP      Role = "imap"       // IMAP.AccessAsUser.All
+	RolePOP       Role = "pop"        // POP.AccessAsUser.All
+	RoleSMTP      Role = "smtp"       // SMTP.Send
+)
+
+// Grant is on whose behalf tokens are issued.
+type Grant string
+
+const (
+	Delegated   Grant = "delegated"   // of somebody who signed in; the default
+	Application Grant = "application" // of the application itself (client credentials); nobody signs in
+)
+
+// Cloud is one of Microsoft's clouds. Tokens of one do not work in another.
+type Cloud string
+
+const (
+	CloudWorldwide Cloud = "worldwide"
+	CloudUSGov     Cloud = "usgov"     // GCC High
+	CloudUSGovDoD  Cloud = "usgov_dod" //
+	CloudChina     Cloud = "china"     // 21Vianet
+)
+
+// Microsoft is one application registered with Microsoft Entra ID: all accounts that have
+// signed in to it. Only ClientID is required, and Tokens with a delegated grant. Use it
+// through a pointer; do not copy it, nor change it once it is used. It is safe for
+// concurrent use.
+type Microsoft struct {
+	ClientID string `key:"client_id" required:"true"`
+	Tenant   string `key:"tenant" default:"common"` // id or domain; "common", "organizations" and "consumers" not with application
+	Cloud    Cloud  `key:"cloud" default:"worldwide" enum:"worldwide,usgov,usgov_dod,china"`
+	Roles    []Role `key:"roles" default:"send,collect" enum:"send,send_large,collect,shared,imap,pop,smtp"` // what a new flow asks for
+	Grant    Grant  `key:"grant" default:"delegated" enum:"delegated,application"`
+
+	ClientSecret    settings.Secret `key:"client_secret"`                  // with application, unless there is a certificate; with a confidential client
+	CertificateFile string          `key:"certificate_file" format:"file"` // PEM: certificate and RSA key; in place of a secret
+
+	Authority string        `key:"authority" format:"url" advanced:"true"`   // "" is the cloud's: https://login.microsoftonline.com
+	GraphURL  string        `key:"graph_url" format:"url" advanced:"true"`   // "" is the cloud's: https://graph.microsoft.com
+	Outlook   string        `key:"outlook_url" format:"url" advanced:"true"` // resource of IMAP, POP and SMTP; "" is the cloud's: https://outlook.office.com
+	CAFile    string        `key:"ca_file" format:"file" advanced:"true"`    // PEM; replaces the system's authorities
+	Timeout   time.Duration `key:"timeout" default:"60s" min:"1s" max:"30m" advanced:"true"`
+
+	Tokens  Store       // where grants are kept; nil keeps those of an application in memory
+	OnEvent func(Event) // may be nil
+
+	once sync.Once
+	c    *client
+	err  error
+}
+
+var _ Provider = (*Microsoft)(nil)
+
+// Account implements [Provider].
+func (m *Microsoft) Account(name string) Account { return Account{name: name, of: m} }
+
+// Graph returns where Microsoft Graph is, without a version or a final slash, and the
+// client to ask it with: it trusts CAFile, follows no redirect and has no timeout of its
+// own. The client adds no token.
+func (m *Microsoft) Graph() (*url.URL, *http.Client, error) {
+	c, err := m.client()
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.graph, c.http, nil
+}
