@@ -36,6 +36,8 @@ func TestMain(m *testing.M) {
 		playRecord()
 	case "count":
 		playCount()
+	case "tokens":
+		playTokens()
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package sqlite keeps all state of a host in one file: the ledger of the jobs that
-// collect, and the router that sends, with its secrets sealed. It needs no server and
-// no C compiler.
+// collect, the router that sends, with its secrets sealed, and the grants of accounts. It
+// needs no server and no C compiler.
 //
 //	st, err := sqlite.Open(ctx, "state.db", &sqlite.Options{Key: keyring})
 //	defer st.Close()
@@ -22,6 +22,14 @@
 // which is free again the moment its holder dies, and stays there on purpose. Each lock
 // also raises a number in the store, the fence; a run whose number is no longer the
 // newest cannot write, should a lock ever fail.
+//
+// # Secrets
+//
+// What must not be read is sealed under [Options].Key and bound to its place: the secrets
+// within the settings of connectors, and the tokens of accounts as a whole ([Store.Tokens]).
+// A token row moved to another account, or put back from an older revision of the same
+// row under the new number, does not open. Accounts are locked as jobs are, by a file of
+// their own (state.db.<hash>.token.lock).
 //
 // # When the file is damaged or not ours
 //

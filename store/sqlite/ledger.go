@@ -87,10 +87,7 @@ func (s *Store) read(ctx context.Context, f func(*sql.Conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	closed := s.closed
-	s.mu.Unlock()
-	if closed {
+	if s.isClosed() {
 		return ErrClosed
 	}
 	c, err := s.readDB.Conn(ctx)

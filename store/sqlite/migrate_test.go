@@ -54,11 +54,24 @@ func schema(t *testing.T, st *Store) []string {
 	return out
 }
 
-// A file of every released schema opens, keeps all that it held, and then has the same
-// schema as a new one.
-func TestMigrationFromSchema1(t *testing.T) {
+// A file of every schema opens, keeps all that it held, and then has the same schema as a
+// new one.
+func TestMigrationFromEverySchema(t *testing.T) {
 	t.Parallel()
-	path := fromSQL(t, filepath.Join("testdata", "v1.sql"))
+	scripts, err := filepath.Glob(filepath.Join("testdata", "v*.sql"))
+	if err != nil || len(scripts) < 2 {
+		t.Fatalf("testdata holds %q, %v", scripts, err)
+	}
+	for _, script := range scripts {
+		t.Run(filepath.Base(script), func(t *testing.T) {
+			t.Parallel()
+			testMigration(t, script)
+		})
+	}
+}
+
+func testMigration(t *testing.T, script string) {
+	path := fromSQL(t, script)
 	var wg sync.WaitGroup
 	for range 4 { // starters at the same time do not get in each other's way
 		wg.Go(func() {
@@ -71,7 +84,7 @@ func TestMigrationFromSchema1(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	st := mustOpen(t, path, nil)
+	st := mustOpen(t, path, &Options{Key: ring(t, "f")})
 	if got, want := schema(t, st), schema(t, mustOpen(t, filepath.Join(t.TempDir(), "new.db"), nil)); !slices.Equal(got, want) {
 		t.Errorf("a migrated file has the schema\n%q, a new one\n%q", got, want)
 	}
@@ -109,6 +122,15 @@ func TestMigrationFromSchema1(t *testing.T) {
 	if saved, err := st.LoadRouter(t.Context()); err != nil || len(saved.Connectors) != 1 || saved.Services["mail"].Instances["relances"].Connector != "main" {
 		t.Errorf("the router is %+v, %v", saved, err)
 	}
+	if filepath.Base(script) != "v1.sql" { // that had no tokens yet
+		if v, rev, err := st.Tokens().Load(t.Context(), "compta@mondaine.fr"); string(v) != `{"refresh":"two"}` || rev != 2 || err != nil {
+			t.Errorf("the token is %q, %d, %v", v, rev, err)
+		}
+		if rev := save(t, st.Tokens(), "parti", "back", 0); rev != 3 {
+			t.Errorf("a removed token comes back as %d, want 3", rev)
+		}
+	}
+	save(t, st.Tokens(), "new", "value", 0)
 	if err := st.Check(t.Context(), func(s vaguemestre.Step) { t.Log(s.Name, s.Status) }); err != nil {
 		t.Error(err)
 	}

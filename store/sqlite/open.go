@@ -248,6 +248,12 @@ func (s *Store) Close() error {
 	return fail("close", s.shut())
 }
 
+func (s *Store) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
 // shut closes what open opened.
 func (s *Store) shut() error {
 	var errs []error
