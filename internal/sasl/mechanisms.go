@@ -55,31 +55,3 @@ func (m *cramMD5) Next(challenge []byte) ([]byte, error) {
 	h.Write(challenge)
 	return []byte(m.c.Account + " " + hex.EncodeToString(h.Sum(nil))), nil
 }
-
-// xoauth2 is XOAUTH2 (developers.google.com/workspace/gmail/imap/xoauth2-protocol).
-type xoauth2 struct {
-	c   Credentials
-	why string
-}
-
-func newXOAuth2(c Credentials) sasl.Client { return &xoauth2{c: c} }
-
-func (x *xoauth2) Start() (string, []byte, error) {
-	x.why = ""
-	return "XOAUTH2", []byte("user=" + x.c.Account + "\x01auth=Bearer " + x.c.Password + "\x01\x01"), nil
-}
-
-// Next: a challenge tells the reason of the refusal; the empty answer lets the server
-// end the exchange with its error.
-func (x *xoauth2) Next(challenge []byte) ([]byte, error) {
-	if x.why != "" {
-		return nil, errors.New("sasl: the server sends a second XOAUTH2 challenge")
-	}
-	x.why = string(challenge)
-	if x.why == "" {
-		x.why = "(empty)"
-	}
-	return []byte{}, nil
-}
-
-func (x *xoauth2) problem() string { return x.why }

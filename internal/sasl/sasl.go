@@ -16,33 +16,43 @@ import (
 	"github.com/vaguemestre/vaguemestre"
 )
 
-// Credentials are what a mechanism needs. With xoauth2 and oauthbearer Password is the
-// access token.
+// Credentials are what a mechanism needs.
 type Credentials struct {
-	Account, Password string
-	Host              string // for oauthbearer
-	Port              int
+	Account  string
+	Password string // with xoauth2 and oauthbearer, if there is no Token, the access token
+	Token    string // an access token: it goes out by xoauth2 or oauthbearer, never as a password
+	Host     string // for oauthbearer
+	Port     int
+}
+
+// bearer is the access token of xoauth2 and oauthbearer.
+func (c Credentials) bearer() string {
+	if c.Token != "" {
+		return c.Token
+	}
+	return c.Password
 }
 
 // mechanism is one row of what Choose knows.
 type mechanism struct {
 	name  string // upper case, as the server lists it
 	clear bool   // who listens gets the password or token
-	auto  bool   // "auto" may pick it
+	token bool   // it carries an access token; with a password "auto" does not pick it
 	make  func(Credentials) sasl.Client
 }
 
 // mechanisms stand in the order in which "auto" prefers them.
+//
+// XOAUTH2 comes before OAUTHBEARER, although only that is a standard: Microsoft offers
+// XOAUTH2 alone, Google both and describes XOAUTH2, so it is the one that is proved against
+// both. They carry the same token and differ in nothing that would make one safer.
 var mechanisms = []mechanism{
-	{"SCRAM-SHA-256", false, true, newScram},
-	{"PLAIN", true, true, func(c Credentials) sasl.Client { return sasl.NewPlainClient("", c.Account, c.Password) }},
-	{"LOGIN", true, true, newLogin},
-	{"CRAM-MD5", false, true, newCramMD5},
-	{"XOAUTH2", true, false, newXOAuth2},
-	{"OAUTHBEARER", true, false, func(c Credentials) sasl.Client {
-		return sasl.NewOAuthBearerClient(&sasl.OAuthBearerOptions{
-			Username: c.Account, Token: c.Password, Host: c.Host, Port: c.Port})
-	}},
+	{"SCRAM-SHA-256", false, false, newScram},
+	{"PLAIN", true, false, func(c Credentials) sasl.Client { return sasl.NewPlainClient("", c.Account, c.Password) }},
+	{"LOGIN", true, false, newLogin},
+	{"CRAM-MD5", false, false, newCramMD5},
+	{"XOAUTH2", true, true, newXOAuth2},
+	{"OAUTHBEARER", true, true, newOAuthBearer},
 }
 
 // Choose picks the mechanism: auth is "auto" (or "") or a mechanism in lower case
@@ -50,7 +60,8 @@ var mechanisms = []mechanism{
 // server's mechanisms in upper case. secure tells whether the line is under TLS: if it
 // is not and insecure is false, mechanisms that send the password in clear are refused
 // with an error of class config that names allow_insecure_auth. "auto" prefers
-// scram-sha-256, then (under TLS, or insecure) plain, login, then cram-md5.
+// scram-sha-256, then (under TLS, or insecure) plain, login, then cram-md5; with a Token
+// xoauth2, then oauthbearer, and any mechanism that would send it as a password is refused.
 // The returned name is the mechanism's, in upper case.
 //
 // It does no I/O. A client is used for one exchange.
@@ -58,6 +69,14 @@ func Choose(auth string, offered []string, secure, insecure bool, c Credentials)
 	if strings.ContainsRune(c.Account, 0) || strings.ContainsRune(c.Password, 0) {
 		// RFC 4616 section 2: NUL separates the fields of PLAIN.
 		return nil, "", config("the account or the password holds a NUL character: enter it again")
+	}
+	if c.Token != "" && (!isBearer(c.Token) || strings.ContainsRune(c.Account, 1)) {
+		return nil, "", config("the account or its access token holds a character that no login can carry: check account, then the provider")
+	}
+	isToken := c.Token != ""
+	what, other := "password", "auto or to one of these"
+	if isToken {
+		what, other = "token", "auto, xoauth2 or oauthbearer, or oauth_account to none and enter a password"
 	}
 	has := func(name string) bool {
 		for _, o := range offered {
@@ -70,7 +89,7 @@ func Choose(auth string, offered []string, secure, insecure bool, c Credentials)
 	if auth == "" || strings.EqualFold(auth, "auto") {
 		hidden := false // something was offered that only the missing TLS forbids
 		for _, m := range mechanisms {
-			if !m.auto || !has(m.name) {
+			if m.token != isToken || !has(m.name) {
 				continue
 			}
 			if m.clear && !secure && !insecure {
@@ -80,12 +99,15 @@ func Choose(auth string, offered []string, secure, insecure bool, c Credentials)
 			return m.make(c), m.name, nil
 		}
 		if hidden {
-			return nil, "", config("the line is not encrypted and the server takes the password in clear only: " +
+			return nil, "", config("the line is not encrypted and the server takes the " + what + " in clear only: " +
 				"set tls to implicit or starttls, or allow_insecure_auth if the network is trusted")
 		}
 		if len(offered) == 0 {
 			return nil, "", config("the server offers no authentication on this line: " +
 				"check port and tls, or leave account and password empty")
+		}
+		if isToken {
+			return nil, "", config(fmt.Sprintf("the server takes no access token, it offers only %s: leave oauth_account empty and enter a password", list(offered)))
 		}
 		return nil, "", config(fmt.Sprintf("the server offers only %s, none of which auto may choose: set auth", list(offered)))
 	}
@@ -93,13 +115,15 @@ func Choose(auth string, offered []string, secure, insecure bool, c Credentials)
 		if !strings.EqualFold(auth, m.name) {
 			continue
 		}
+		if isToken && !m.token {
+			return nil, "", config(fmt.Sprintf("%s carries a password, not an access token: set auth to auto, xoauth2 or oauthbearer", m.name))
+		}
 		if m.clear && !secure && !insecure {
-			return nil, "", config(fmt.Sprintf("%s would send the password in clear over an unencrypted line: "+
-				"set tls to implicit or starttls, or allow_insecure_auth if the network is trusted", m.name))
+			return nil, "", config(fmt.Sprintf("%s would send the %s in clear over an unencrypted line: "+
+				"set tls to implicit or starttls, or allow_insecure_auth if the network is trusted", m.name, what))
 		}
 		if !has(m.name) {
-			return nil, "", config(fmt.Sprintf("the server does not offer %s, it offers %s: set auth to auto or to one of these",
-				m.name, list(offered)))
+			return nil, "", config(fmt.Sprintf("the server does not offer %s, it offers %s: set auth to %s", m.name, list(offered), other))
 		}
 		return m.make(c), m.name, nil
 	}
@@ -127,7 +151,7 @@ func Verify(c sasl.Client) error {
 }
 
 // Problem returns what the server told inside the exchange about its refusal, "" if
-// nothing: the JSON of XOAUTH2. It is a stranger's text.
+// nothing: the JSON of XOAUTH2 and OAUTHBEARER. It is a stranger's text, cut.
 func Problem(c sasl.Client) string {
 	if p, ok := c.(interface{ problem() string }); ok {
 		return cut(p.problem())
