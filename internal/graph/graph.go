@@ -2,11 +2,11 @@ package graph
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/vaguemestre/vaguemestre/auth"
@@ -16,23 +16,28 @@ import (
 // (MailboxConcurrency, learn.microsoft.com/graph/throttling-limits).
 const Budget = 4
 
-// ImmutableID is the Prefer header that gives ids which survive moves within the mailbox.
+// ImmutableID is the Prefer header that gives ids which survive moves within the mailbox
+// (learn.microsoft.com/graph/outlook-immutable-id).
 const ImmutableID = `IdType="ImmutableId"`
 
 // Client asks for one mailbox on behalf of an account. It is safe for concurrent use and
 // needs no closing. All clients on one mailbox in the process share one [Budget].
 type Client struct {
-	account auth.Account
+	account account
 	mailbox string // "" is the account's own
 	o       Options
-	// … root *url.URL, http *http.Client, gate, found by the first request
+
+	mu      sync.Mutex
+	place   *place // where Graph is; nil before the first request
+	gate    *gate  // nil until it is known which mailbox this is
+	folders map[string]Folder
 }
 
 // Options are the options of [New]; nil is sensible.
 type Options struct {
-	Timeout time.Duration // of connecting, of the headers of an answer, and of each silence in a body; 0 is 60 s
-	MaxWait time.Duration // what is waited for in all within one request; beyond it the Fault tells RetryAfter; 0 is 60 s
-	Logger  *slog.Logger  // nil discards
+	Timeout time.Duration // of connecting, of each silence while a request goes out, of the headers of an answer, and of each silence in a body; 0 is 60 s
+	MaxWait time.Duration // what is waited for in all within one request, its place in the budget aside; beyond it the Fault tells RetryAfter; 0 is 60 s
+	Logger  *slog.Logger  // told of repeats and waits; nil discards
 
 	Sleep func(ctx context.Context, d time.Duration) error // replaces waiting in tests
 	Now   func() time.Time
@@ -58,84 +63,68 @@ type Request struct {
 	ContentType string                        // of Body
 	Size        int64                         // of Body
 
-	// Once says that the call must not be done twice: once it has begun to go out, a broken line,
-	// a timeout or an ambiguous answer (500, 502, 503 without having been throttled, 504, 509)
-	// is not repeated but gives a Fault of kind Unknown. 429 and 503 with Retry-After were
-	// surely not done and are repeated.
+	// Once says that the call must not be done twice: once all of it may have gone out, a
+	// broken line, a timeout, the end of ctx or an ambiguous answer (500, 502, 503 without
+	// Retry-After, 504, 509) is not repeated but gives a Fault of kind Unknown. A connection
+	// that could not be made, a body that did not go out to its end, 429 and 503 with
+	// Retry-After were surely not done and are repeated.
 	Once bool
 
 	// Accept lists statuses beside 2xx that are no fault: 404, say.
 	Accept []int
 }
 
-// Kind is what a [Fault] is.
-type Kind string
-
-const (
-	Invalid   Kind = "invalid"   // 400, 405, 406, 411, 415, 422: this request is wrong
-	Denied    Kind = "denied"    // 401 after renewing the token, 403
-	Missing   Kind = "missing"   // 404
-	Conflict  Kind = "conflict"  // 409, 412, 423
-	Gone      Kind = "gone"      // 410
-	TooLarge  Kind = "too_large" // 413, ErrorMessageSizeExceeded and its kin
-	Throttled Kind = "throttled" // 429, and it would take longer than MaxWait
-	Full      Kind = "full"      // 507 and its kin: the mailbox
-	Transient Kind = "transient" // 5xx, a broken line, a timeout: surely not done, or harmless to repeat
-	Unknown   Kind = "unknown"   // of Once: nobody knows whether it was done
-	Garbage   Kind = "garbage"   // a success whose body makes no sense
-)
-
-// Fault is an answer that is no success, or none at all. Its text names what Graph said,
-// quoted and cut, with the request-id, and holds no secret.
-type Fault struct {
-	Op         string
-	Kind       Kind
-	Status     int    // 0: no answer
-	Code       string // Graph's: "ErrorItemNotFound"; the most specific of the nested ones that is known
-	Message    string // Graph's words
-	RequestID  string
-	RetryAfter time.Duration
-	Err        error // of the line, or of the token: a *vaguemestre.Error then, see Auth
+// New returns a client. mailbox is an address or id, "" that of the account. It does no I/O.
+func New(a auth.Account, mailbox string, o *Options) (*Client, error) {
+	return newClient(bound{a}, mailbox, o), nil
 }
 
-// ErrLink is why a link that Graph gave was not followed: it leads to another origin.
-var ErrLink = errors.New("the link leads away from the configured Graph host: refused, since the token would go along")
+func newClient(a account, mailbox string, o *Options) *Client {
+	c := &Client{account: a, mailbox: mailbox}
+	if o != nil {
+		c.o = *o
+	}
+	if c.o.Timeout <= 0 {
+		c.o.Timeout = time.Minute
+	}
+	if c.o.MaxWait <= 0 {
+		c.o.MaxWait = time.Minute
+	}
+	if c.o.Logger == nil {
+		c.o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.o.Sleep == nil {
+		c.o.Sleep = sleep
+	}
+	if c.o.Now == nil {
+		c.o.Now = time.Now
+	}
+	return c
+}
 
-// New returns a client. mailbox is an address or id, "" that of the account. It does no I/O.
-func New(a auth.Account, mailbox string, o *Options) (*Client, error) { return nil, errTodo }
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Do sends r and returns its success (or what Accept lists). The caller closes the body,
-// which keeps its place in the budget until then. Errors: *Fault, a *vaguemestre.Error of
-// the account, or one of class canceled.
-func (c *Client) Do(ctx context.Context, r *Request) (*http.Response, error) { return nil, errTodo }
-
-// JSON is Do for an answer that is read whole, bounded, into out; nil discards it.
-func (c *Client) JSON(ctx context.Context, r *Request, out any) error { return errTodo }
-
-// Upload sends to an address that Graph handed out (uploadUrl): https, on a host of
-// Microsoft's or the configured one, without a token and outside of the budget.
-func (c *Client) Upload(ctx context.Context, r *Request) (*http.Response, error) { return nil, errTodo }
-
-// Seg escapes one segment of a path: an id, an address.
-func Seg(s string) string { return url.PathEscape(s) }
-
-// Folder is a mail folder.
-type Folder struct {
-	ID       string `json:"id"`
-	Name     string `json:"displayName"`
-	Parent   string `json:"parentFolderId"`
-	Children int    `json:"childFolderCount"`
-	Total    int    `json:"totalItemCount"`
+// which keeps its place in the budget until then; a body that breaks or falls silent gives
+// a Fault of kind Transient from Read. Errors: *Fault, a *vaguemestre.Error of the account
+// or its settings, or one of class canceled (never of a request that may have been done:
+// see Once).
+func (c *Client) Do(ctx context.Context, r *Request) (*http.Response, error) {
+	return c.run(ctx, r, false, nil)
 }
 
-// Folder finds a folder by path: names as people see them, joined by "/", in any language and
-// case; the first may be a well-known name ("inbox") or the name of a child of the root. A
-// missing one is a Fault of kind Missing that names the part that is missing.
-func (c *Client) Folder(ctx context.Context, path string) (Folder, error) { return Folder{}, errTodo }
-
-// MakeFolder is Folder, making what is missing.
-func (c *Client) MakeFolder(ctx context.Context, path string) (Folder, error) {
-	return Folder{}, errTodo
+// Upload sends to an address that Graph handed out (uploadUrl, in r.Link): https, on a host
+// of Microsoft's or the configured one (on loopback, any of loopback), without a token and
+// outside of the budget. It repeats as Do does; the address stands in no error.
+func (c *Client) Upload(ctx context.Context, r *Request) (*http.Response, error) {
+	return c.run(ctx, r, true, nil)
 }
-
-var errTodo = errors.New("not written yet")
