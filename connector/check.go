@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/internal/sasl"
 	"github.com/vaguemestre/vaguemestre/internal/transport"
 	"github.com/vaguemestre/vaguemestre/router"
 )
@@ -31,7 +32,7 @@ func (s *SMTP) plan() []string {
 	if s.mode() == TLSStartTLS {
 		plan = []string{"dns", "tcp", "greeting", "ehlo", "starttls", "tls"}
 	}
-	if s.Account != "" {
+	if s.Account != "" || s.oauth() {
 		plan = append(plan, "auth")
 	}
 	return append(plan, "sender")
@@ -93,9 +94,28 @@ func (s *SMTP) walk(ctx context.Context, t *tour) error {
 	if s.mode() == TLSNone {
 		t.tell(unprotected(c.RemoteAddr()))
 	}
-	if err = x.prepare(ctx, s, t.tell); err == nil {
+	b := s.bearer()
+	if err = x.prepare(ctx, s, b, t.tell); errors.Is(err, errAnew) {
+		return s.walkAnew(ctx, t, b)
+	}
+	if err == nil {
 		err = x.trySender(ctx, s, t.tell)
 	}
+	x.dead = x.dead || err != nil
+	return err
+}
+
+// walkAnew goes on from the login, on a connection that makes up for one that the server
+// closed over a token.
+func (s *SMTP) walkAnew(ctx context.Context, t *tour, b *sasl.Bearer) error {
+	x, err := s.openWith(ctx, b)
+	if err != nil {
+		return err
+	}
+	defer x.quit()
+	defer x.conn.Bind(ctx)()
+	t.tell(vaguemestre.Step{Name: string(atAuth), Status: vaguemestre.StatusOK, Detail: "with a fresh token"})
+	err = x.trySender(ctx, s, t.tell)
 	x.dead = x.dead || err != nil
 	return err
 }

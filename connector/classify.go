@@ -57,8 +57,8 @@ const (
 var rules = []rule{
 	// Microsoft: learn.microsoft.com/exchange, "Deprecation of Basic authentication" and
 	// "Enable or disable authenticated client SMTP submission".
-	{"", 0, "x.7.30", denied, 0, "Microsoft no longer takes a password here (basic authentication is retired): set auth to xoauth2, or send through an Office 365 connector"},
-	{"auth", 535, "5.7.139", denied, 0, "Microsoft does not let this mailbox log in by SMTP: an administrator has to switch on \"Authenticated SMTP\" for it and lift security defaults or the policy that blocks it; or set auth to xoauth2"},
+	{"", 0, "x.7.30", denied, 0, "Microsoft no longer takes a password here (basic authentication is retired): set oauth_account to an associated account, or send through an Office 365 connector"},
+	{"auth", 535, "5.7.139", denied, 0, "Microsoft does not let this mailbox log in by SMTP: an administrator has to switch on \"Authenticated SMTP\" for it and lift security defaults or the policy that blocks it; or send through an Office 365 connector"},
 	{"auth", 0, "4.7.12", denied, 0, "the account must change over to this way of logging in first: log in on the provider's site once"}, // RFC 4954 section 6
 	{"auth", 432, "", deferred, 5 * time.Minute, "the server limits this account's connections: lower max_connections"},
 	{"", 432, "", deferred, 5 * time.Minute, "the server takes fewer connections at once from this account: lower max_connections to 3 or less"},

@@ -2,9 +2,7 @@ package connector
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -39,37 +37,28 @@ func newSession(c *transport.Conn, s *SMTP) *session {
 	now := time.Now()
 	x := &session{conn: c, timeout: s.timeout(), dotWait: s.dotWait(), born: now, used: now, w: &wire{dst: c}}
 	x.in.src = c
-	x.mask = masking(s.Account, s.secret())
+	x.mask = sasl.Mask(s.credentials())
 	return x
-}
-
-// masking hides a password, also as LOGIN and PLAIN send it.
-func masking(account, pw string) func(string) string {
-	var hide []string
-	for _, t := range [...]string{pw, "\x00" + account + "\x00" + pw} {
-		for _, form := range [...]string{t, base64.StdEncoding.EncodeToString([]byte(t))} {
-			if pw != "" && len(form) > 2 { // shorter ones are in every text
-				hide = append(hide, form)
-			}
-		}
-	}
-	return func(s string) string {
-		for _, h := range hide {
-			s = strings.ReplaceAll(s, h, "•••")
-		}
-		return s
-	}
 }
 
 // open connects and prepares a session. The errors are *vaguemestre.Error.
 func (s *SMTP) open(ctx context.Context) (*session, error) {
+	b := s.bearer()
+	x, err := s.openWith(ctx, b)
+	if errors.Is(err, errAnew) {
+		x, err = s.openWith(ctx, b)
+	}
+	return x, err
+}
+
+func (s *SMTP) openWith(ctx context.Context, b *sasl.Bearer) (*session, error) {
 	c, err := transport.Dial(ctx, s.target())
 	if err != nil {
 		return nil, s.connectError(err)
 	}
 	x := newSession(c, s)
 	defer c.Bind(ctx)()
-	if err := x.prepare(ctx, s, nil); err != nil {
+	if err := x.prepare(ctx, s, b, nil); err != nil {
 		x.drop()
 		return nil, err
 	}
@@ -84,9 +73,9 @@ func (s *SMTP) connectError(err error) error {
 	return &vaguemestre.Error{Op: "smtp: connect", Class: source, Err: err}
 }
 
-// prepare leads from the TCP (or TLS) connection to one that takes MAIL. step is told what
-// ended well, for Check; it may be nil.
-func (x *session) prepare(ctx context.Context, s *SMTP, step func(vaguemestre.Step)) error {
+// prepare leads from the TCP (or TLS) connection to one that takes MAIL; b may be nil. step is
+// told what ended well, for Check; it may be nil.
+func (x *session) prepare(ctx context.Context, s *SMTP, b *sasl.Bearer, step func(vaguemestre.Step)) error {
 	tell := func(at stage, detail string) {
 		if step != nil {
 			step(vaguemestre.Step{Name: string(at), Status: vaguemestre.StatusOK, Detail: detail})
@@ -121,10 +110,10 @@ func (x *session) prepare(ctx context.Context, s *SMTP, step func(vaguemestre.St
 			return err
 		}
 	}
-	if s.Account == "" {
+	if s.Account == "" && b == nil {
 		return nil
 	}
-	name, err := x.login(ctx, s)
+	name, err := x.login(ctx, s, b)
 	if err != nil {
 		return err
 	}
@@ -220,80 +209,6 @@ func (x *session) startTLS(ctx context.Context) (reply, error) {
 		return p, &vaguemestre.Error{Op: atStartTLS.op(), Class: config, Err: errInjected}
 	}
 	return p, nil
-}
-
-// login: RFC 4954. It returns the mechanism's name.
-func (x *session) login(ctx context.Context, s *SMTP) (string, error) {
-	fail := func(class vaguemestre.Class, err error) error {
-		if ctx.Err() != nil {
-			return canceled(atAuth.op(), ctx.Err())
-		}
-		return &vaguemestre.Error{Op: atAuth.op(), Class: class, Err: errors.New(x.mask(err.Error()))}
-	}
-	offered := strings.Fields(strings.ToUpper(x.ext["AUTH"]))
-	client, name, err := sasl.Choose(s.Auth, offered, x.conn.Secure(), s.AllowInsecureAuth, s.credentials())
-	if err != nil {
-		var e *vaguemestre.Error
-		if errors.As(err, &e) {
-			return "", fail(e.Class, e.Err)
-		}
-		return "", fail(config, err)
-	}
-	_, ir, err := client.Start()
-	if err != nil {
-		return "", fail(denied, err)
-	}
-	line := "AUTH " + name
-	first := ir != nil
-	if first {
-		enc := base64.StdEncoding.EncodeToString(ir)
-		if enc == "" {
-			enc = "="
-		}
-		// RFC 4954 section 4: a command line holds 512 bytes; a longer answer waits.
-		if len(line)+1+len(enc)+2 <= 512 {
-			line, first = line+" "+enc, false
-		}
-	}
-	for range 10 {
-		p, err := x.ask(line)
-		if err != nil {
-			return "", broken(ctx, atAuth, err)
-		}
-		if p.code == 235 {
-			if err := sasl.Verify(client); err != nil {
-				return "", fail(denied, err)
-			}
-			return name, nil
-		}
-		if p.code != 334 {
-			if p.code/100 < 4 {
-				return "", broken(ctx, atAuth, errGarbage)
-			}
-			e := explain(atAuth, p)
-			if why := sasl.Problem(client); why != "" {
-				e.Err = fmt.Errorf("%w (it adds %q)", e.Err, x.mask(clean(why, 200)))
-			}
-			return "", e
-		}
-		var answer []byte
-		if first {
-			answer, first = ir, false
-		} else {
-			challenge, derr := base64.StdEncoding.DecodeString(strings.TrimSpace(strings.Join(p.lines, "")))
-			if derr == nil {
-				answer, derr = client.Next(challenge)
-			} else {
-				derr = errors.New("the server's challenge is not base64")
-			}
-			if derr != nil {
-				_, _ = x.ask("*") // RFC 4954 section 4 cancels so; the answer says nothing new
-				return "", fail(denied, derr)
-			}
-		}
-		line = base64.StdEncoding.EncodeToString(answer)
-	}
-	return "", fail(source, errors.New("the server's login has no end"))
 }
 
 // ask sends one command and waits for its answer.

@@ -94,17 +94,20 @@ func (s *SMTP) ValidateSettings() []settings.Issue {
 	add := func(path, code, en, fr string) {
 		out = append(out, settings.Issue{Path: path, Code: code, Message: settings.Text{EN: en, FR: fr}})
 	}
-	if s.Account != "" && s.Password == "" {
-		add("password", settings.CodeRequired, "an account needs its password", "un compte a besoin de son mot de passe")
+	switch {
+	case s.oauth():
+		s.validateOAuth(add)
+	case s.Account != "" && s.Password == "":
+		add("password", settings.CodeRequired, "an account needs its password, or an OAuth2 account", "un compte a besoin de son mot de passe, ou d'un compte OAuth2")
 	}
 	if s.Account == "" && s.Password != "" {
 		add("account", settings.CodeRequired, "a password needs its account", "un mot de passe a besoin de son compte")
 	}
-	hidden := s.Auth == "cram-md5" || s.Auth == "scram-sha-256" || s.Auth == "" || s.Auth == "auto"
+	hidden := !s.oauth() && (s.Auth == "cram-md5" || s.Auth == "scram-sha-256" || s.Auth == "" || s.Auth == "auto")
 	if s.mode() == TLSNone && s.Account != "" && !s.AllowInsecureAuth && !hidden {
 		add("tls", settings.CodeNotOneOf,
-			"without encryption the password would go out in clear: choose implicit or starttls, or allow_insecure_auth if the network is trusted",
-			"sans chiffrement, le mot de passe partirait en clair : choisissez implicit ou starttls, ou allow_insecure_auth si le réseau est sûr")
+			"without encryption the password or token would go out in clear: choose implicit or starttls, or allow_insecure_auth if the network is trusted",
+			"sans chiffrement, le mot de passe ou le jeton partirait en clair : choisissez implicit ou starttls, ou allow_insecure_auth si le réseau est sûr")
 	}
 	if s.Sender != "" {
 		if _, err := router.ParseAddress(s.Sender); err != nil {
@@ -116,6 +119,26 @@ func (s *SMTP) ValidateSettings() []settings.Issue {
 			"le compte ou le mot de passe contient une fin de ligne ou un caractère nul : saisissez-le à nouveau")
 	}
 	return out
+}
+
+// validateOAuth checks what goes with oauth_account.
+func (s *SMTP) validateOAuth(add func(path, code, en, fr string)) {
+	name := s.OAuthAccount.Name()
+	if _, ok := s.accounts.Get(name); !ok && s.accounts != nil && !s.OAuthAccount.Bound() {
+		add("oauth_account", settings.CodeRequired, fmt.Sprintf("the account %q is not known here: add it to the accounts, or choose another", name),
+			fmt.Sprintf("le compte %q est inconnu ici : ajoutez-le aux comptes, ou choisissez-en un autre", name))
+	}
+	if s.Account == "" {
+		add("account", settings.CodeRequired, "an OAuth2 account needs to know the mailbox: enter its address", "un compte OAuth2 doit connaître la boîte aux lettres : indiquez son adresse")
+	}
+	if s.Password != "" {
+		add("password", settings.CodeNotOneOf, "the OAuth2 account logs in: remove the password, or the OAuth2 account", "le compte OAuth2 assure la connexion : retirez le mot de passe, ou le compte OAuth2")
+	}
+	switch s.Auth {
+	case "", "auto", "xoauth2", "oauthbearer":
+	default:
+		add("auth", settings.CodeNotOneOf, "an OAuth2 account logs in with auto, xoauth2 or oauthbearer", "un compte OAuth2 se connecte avec auto, xoauth2 ou oauthbearer")
+	}
 }
 
 // Labels gives the texts of the form.

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -61,6 +62,8 @@ type SMTP struct {
 	AllowInsecureAuth bool    `key:"allow_insecure_auth" advanced:"true"` // lets Account and Password out over a line without TLS, loopback included
 
 	accounts *auth.Accounts // of Kinds
+
+	ask func(ctx context.Context, stale string) (string, error) // a test's, in place of OAuthAccount's
 
 	pool  pool
 	waits waits
