@@ -49,7 +49,7 @@ func (t *try) send(ctx context.Context) attempt {
 	req := (&http.Request{Method: t.method, URL: t.url, Host: t.url.Host, Header: t.header.Clone()}).
 		WithContext(httptrace.WithClientTrace(w.ctx, trace))
 	var bodies bodies
-	if t.open != nil {
+	if t.open != nil && t.size > 0 { // a body of size 0 would be sent in chunks
 		rc, err := t.open()
 		if err != nil {
 			w.end()
@@ -133,21 +133,36 @@ type outgoing struct {
 
 var errLonger = errors.New("the content has more bytes than were announced: it changed meanwhile")
 
+// Read gives the last bytes only when it has seen that none follow: what changed meanwhile
+// must not go out as if it were whole.
 func (o *outgoing) Read(p []byte) (int, error) {
 	n, err := o.rc.Read(p)
 	o.w.touch()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.left -= int64(n)
+	if o.err != nil {
+		return 0, o.err
+	}
+	left := o.left - int64(n)
+	if left == 0 && err == nil {
+		var more [1]byte
+		for err == nil && left == 0 {
+			var k int
+			k, err = o.rc.Read(more[:])
+			left -= int64(k)
+		}
+	}
 	switch {
-	case o.left < 0:
+	case left < 0:
 		err = errLonger
-	case err == io.EOF && o.left > 0:
+	case err == io.EOF && left > 0:
 		err = io.ErrUnexpectedEOF
 	}
-	if err != nil && err != io.EOF && o.err == nil {
+	if err != nil && err != io.EOF {
 		o.err = err
+		return 0, err
 	}
+	o.left = left
 	return n, err
 }
 
