@@ -26,8 +26,9 @@ const (
 	TLSNone     TLSMode = "none"     // never protected
 )
 
-// IMAP collects one folder of a mailbox (RFC 3501, RFC 9051). Host, Account and
-// Password are required; the zero value of everything else is a sensible default.
+// IMAP collects one folder of a mailbox (RFC 3501, RFC 9051). Host, Account, and either
+// Password or OAuthAccount are required; the zero value of everything else is a sensible
+// default.
 //
 // It asks for whole mails with PEEK, many in one command, and never for what servers
 // are known to get wrong. It supports all after-actions; move and tag need a Target.
@@ -40,7 +41,7 @@ type IMAP struct {
 	Port              int             `key:"port" min:"1" max:"65535"`
 	TLS               TLSMode         `key:"tls" default:"implicit" enum:"implicit,starttls,none"`
 	Account           string          `key:"account" required:"true"`
-	Password          settings.Secret `key:"password" required:"true"`
+	Password          settings.Secret `key:"password"` // required without OAuthAccount; with xoauth2 and oauthbearer the access token
 	Auth              string          `key:"auth" default:"auto" enum:"auto,plain,login,cram-md5,scram-sha-256,xoauth2,oauthbearer" advanced:"true"`
 	Source            string          `key:"source" default:"INBOX"`
 	OAuthAccount      auth.Account    `key:"oauth_account" advanced:"true"` // logs in with its token in place of Password; Account names the mailbox
@@ -50,6 +51,8 @@ type IMAP struct {
 	AllowInsecureAuth bool            `key:"allow_insecure_auth" when:"tls=none" advanced:"true"`
 
 	accounts *auth.Accounts // of Kinds
+
+	ask func(ctx context.Context, stale string) (string, error) // a test's, in place of OAuthAccount's
 }
 
 // Labels gives the texts of the settings form.
@@ -142,8 +145,8 @@ func (l *IMAP) valid() error {
 		return bad("host is empty: enter the name of the IMAP server")
 	case l.Account == "":
 		return bad("account is empty: enter the account's name, usually its mail address")
-	case l.Password == "":
-		return bad("password is empty: enter the account's password")
+	case l.Password == "" && !l.oauth():
+		return bad("password is empty: enter the account's password, or name an oauth_account")
 	case strings.ContainsAny(l.Account+l.Password.Reveal()+l.Source, "\x00\r\n"):
 		return bad("account, password or source holds a line end: enter it again")
 	}

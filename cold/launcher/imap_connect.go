@@ -3,6 +3,7 @@ package launcher
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/internal/sasl"
 	"github.com/vaguemestre/vaguemestre/internal/transport"
 )
 
@@ -101,6 +103,17 @@ func (s *session) opened() error {
 
 // logIn gets as far as an account that is logged in.
 func (s *session) logIn(ctx context.Context, r *reporter) error {
+	b := s.l.bearer()
+	err := s.logInWith(ctx, b, r)
+	if errors.Is(err, errAnew) {
+		s.drop()
+		err = r.done("auth", "logged in with a fresh token", s.logInWith(ctx, b, nil))
+	}
+	return err
+}
+
+// logInWith does that over one connection; b may be nil.
+func (s *session) logInWith(ctx context.Context, b *sasl.Bearer, r *reporter) error {
 	t := s.l.transport()
 	var conn *transport.Conn
 	var err error
@@ -133,7 +146,10 @@ func (s *session) logIn(ctx context.Context, r *reporter) error {
 		}
 	}
 	_ = r.done("capabilities", capsDetail(s.c.caps), nil)
-	name, err := s.authenticate(ctx)
+	name, err := s.authenticate(ctx, b)
+	if errors.Is(err, errAnew) {
+		return err
+	}
 	if err := r.done("auth", "logged in with "+name, err); err != nil {
 		return err
 	}

@@ -122,8 +122,8 @@ func (l *IMAP) loginError(a answer, problem string) error {
 			"(https://myaccount.google.com/apppasswords), not that of the account (server: %s)", said)
 	case strings.HasSuffix(host, "outlook.office365.com") || strings.HasSuffix(host, "outlook.com"):
 		// Microsoft retired passwords for IMAP in 2022.
-		e.Err = fmt.Errorf("microsoft takes no passwords for IMAP any more: use auth xoauth2 with an access token, "+
-			"or the office365 launcher (server: %s)", said)
+		e.Err = fmt.Errorf("microsoft takes no passwords for IMAP any more: name an associated account as oauth_account, "+
+			"or use the office365 launcher (server: %s)", said)
 	case a.codeWord() == "EXPIRED":
 		e.Err = fmt.Errorf("the password has expired: renew it and enter the new one (server: %s)", said)
 	case a.codeWord() == "AUTHORIZATIONFAILED":

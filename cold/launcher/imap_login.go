@@ -3,6 +3,7 @@ package launcher
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,8 +11,54 @@ import (
 	"github.com/vaguemestre/vaguemestre/internal/sasl"
 )
 
-// authenticate logs in and returns the mechanism's name.
-func (s *session) authenticate(ctx context.Context) (string, error) {
+// authenticate logs in and returns the mechanism's name. With the token of b, one that the
+// server refuses is renewed once and tried again, on the same connection if the server lets
+// it, else the error is errAnew and b has the new one.
+func (s *session) authenticate(ctx context.Context, b *sasl.Bearer) (string, error) {
+	c := sasl.Credentials{Account: s.l.Account, Password: s.l.password(), Host: s.l.Host, Port: s.l.port()}
+	caps := s.c.caps
+	if b == nil {
+		name, _, err := s.exchange(ctx, c)
+		return name, err
+	}
+	var err error
+	c.Password = ""
+	if c.Token, err = b.Token(ctx); err != nil {
+		return "", tokenError(ctx, err)
+	}
+	again := b.Renewed()
+	name, refused, err := s.exchange(ctx, c)
+	if err == nil || !refused {
+		return name, err
+	}
+	if again {
+		return name, s.l.refusal(err)
+	}
+	if rerr := b.Renew(ctx); rerr != nil {
+		e := tokenError(ctx, rerr)
+		if e.Class != vaguemestre.ClassCanceled {
+			e.Err = fmt.Errorf("%w; a new token was asked for, since with the last one %w", e.Err, err)
+		}
+		return name, e
+	}
+	if s.c.g.ended() != nil {
+		return name, errAnew
+	}
+	s.c.caps = caps
+	c.Token, _ = b.Token(ctx)
+	switch name, refused, err = s.exchange(ctx, c); {
+	case err == nil:
+		return name, nil
+	case refused:
+		return name, s.l.refusal(err)
+	case s.c == nil && ctx.Err() == nil:
+		return name, errAnew
+	}
+	return name, err
+}
+
+// exchange runs one mechanism. refused tells that the server does not take the token.
+func (s *session) exchange(ctx context.Context, c sasl.Credentials) (name string, refused bool, err error) {
 	var offered []string
 	for c := range s.c.caps {
 		if m, ok := strings.CutPrefix(c, "AUTH="); ok {
@@ -19,28 +66,27 @@ func (s *session) authenticate(ctx context.Context) (string, error) {
 		}
 	}
 	secure := s.c.conn.Secure()
-	account, password := s.l.Account, s.l.password()
 	auto := s.l.Auth == "" || strings.EqualFold(s.l.Auth, "auto")
-	client, name, err := sasl.Choose(s.l.Auth, offered, secure, s.l.AllowInsecureAuth,
-		sasl.Credentials{Account: account, Password: password, Host: s.l.Host, Port: s.l.port()})
+	client, name, err := sasl.Choose(s.l.Auth, offered, secure, s.l.AllowInsecureAuth, c)
 	if err != nil {
 		// The old LOGIN command, where the server has it and the line may carry it.
-		if auto || strings.EqualFold(s.l.Auth, "login") {
+		if c.Token == "" && (auto || strings.EqualFold(s.l.Auth, "login")) {
 			switch {
 			case s.c.caps["LOGINDISABLED"]: // RFC 9051 section 6.2.3
 				if len(offered) == 0 {
-					return "", errIMAP("login", vaguemestre.ClassConfig,
+					return "", false, errIMAP("login", vaguemestre.ClassConfig,
 						"the server allows no login on this line (LOGINDISABLED): set tls to implicit or starttls")
 				}
 			case secure || s.l.AllowInsecureAuth:
-				return "LOGIN command", s.login(ctx, account, password)
+				return "LOGIN command", false, s.login(ctx, c.Account, c.Password)
 			}
 		}
-		return "", err
+		return "", false, err
 	}
+	mask := sasl.Mask(c)
 	initial := []byte(nil)
 	if _, initial, err = client.Start(); err != nil {
-		return name, errIMAP("login", vaguemestre.ClassConfig, "%w", err)
+		return name, false, errIMAP("login", vaguemestre.ClassConfig, "%w", err)
 	}
 	command := "AUTHENTICATE " + name
 	if initial != nil && s.c.has("SASL-IR") { // RFC 4959 section 3
@@ -81,19 +127,33 @@ func (s *session) authenticate(ctx context.Context) (string, error) {
 		return err
 	})
 	if err != nil {
-		return name, s.lost(ctx, "login", err)
+		return name, false, masked(mask, s.lost(ctx, "login", err))
 	}
+	a.code, a.text = mask(a.code), mask(a.text)
 	if failed != nil {
-		return name, errIMAP("login", vaguemestre.ClassAuth, "%s failed: %w", name, failed)
+		return name, false, errIMAP("login", vaguemestre.ClassAuth, "%s failed: %w", name, failed)
 	}
 	if !a.ok() {
-		return name, s.l.loginError(a, sasl.Problem(client))
+		problem := mask(sasl.Problem(client))
+		if refused = c.Token != "" && refusesToken(a); refused {
+			return name, true, s.l.noToken(a, problem)
+		}
+		return name, false, s.l.loginError(a, problem)
 	}
 	if err := sasl.Verify(client); err != nil {
-		return name, errIMAP("login", vaguemestre.ClassAuth, "%w", err)
+		return name, false, errIMAP("login", vaguemestre.ClassAuth, "%w", err)
 	}
 	s.codeCaps(a)
-	return name, nil
+	return name, false, nil
+}
+
+// masked is err without the secrets that the server repeats in it.
+func masked(mask func(string) string, err error) error {
+	var e *vaguemestre.Error
+	if !errors.As(err, &e) || mask(e.Err.Error()) == e.Err.Error() {
+		return err
+	}
+	return &vaguemestre.Error{Op: e.Op, Class: e.Class, Code: e.Code, RetryAfter: e.RetryAfter, Err: errors.New(mask(e.Err.Error()))}
 }
 
 func encodeSASL(b []byte) string {
@@ -137,9 +197,11 @@ func (s *session) login(ctx context.Context, account, password string) error {
 		_, err := s.c.conn.Write([]byte(parts[sent-1] + "\r\n"))
 		return err
 	})
+	mask := sasl.Mask(sasl.Credentials{Account: account, Password: password})
 	if err != nil {
-		return s.lost(ctx, "login", err)
+		return masked(mask, s.lost(ctx, "login", err))
 	}
+	a.code, a.text = mask(a.code), mask(a.text)
 	if !a.ok() {
 		return s.l.loginError(a, "")
 	}
