@@ -10,7 +10,7 @@ FUZZTIME    ?= 4s
 # 1 is 10,000 mails, about 1 GB; CI does a twentieth.
 BENCH_SCALE ?= $(if $(CI),0.05,1)
 
-.PHONY: check fmt vet staticcheck arrows tidy test race examples integration crash fuzz-short bench nightly
+.PHONY: check fmt vet staticcheck arrows tidy test race examples integration peers crash fuzz-short bench nightly
 
 check: fmt vet staticcheck arrows tidy test ## what to run before a push
 
@@ -45,6 +45,9 @@ examples:
 integration: ## against a real Dovecot and Postfix; cuts a session at every byte
 	VAGUEMESTRE_CUTS=all go test -count=1 -timeout 15m ./integration/...
 
+peers: ## clients and a provider that are not ours, from npm: integration/peers
+	./integration/peers/run
+
 crash: ## kills programs at every durable step; the tests are named …Crash…
 	go test -count=1 -timeout 20m -tags crash -run Crash ./...
 
@@ -60,7 +63,7 @@ bench: ## prints; never fails on a time
 	go run ./integration/bench -scale $(BENCH_SCALE)
 
 nightly: ## the long forms: hours
-	$(MAKE) check examples
+	$(MAKE) check examples peers
 	VAGUEMESTRE_LONG=1 $(MAKE) race integration crash
 	$(MAKE) fuzz-short FUZZTIME=5m
 	$(MAKE) bench BENCH_SCALE=1

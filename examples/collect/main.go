@@ -5,7 +5,8 @@
 //
 // Without -once it goes on at each job's "every" until Ctrl-C. It ends with 0 when all
 // went well, with 1 after a failure and with 2 when the call or the file is wrong.
-// examples/example.json is such a file; relative paths in it start at its own folder.
+// examples/example.json is such a file; relative paths in it start at its own folder. An
+// account of it is associated with examples/account first.
 package main
 
 import (
@@ -23,9 +24,9 @@ import (
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/cold"
 	"github.com/vaguemestre/vaguemestre/examples/internal/config"
-	"github.com/vaguemestre/vaguemestre/store/sqlite"
 )
 
 func main() {
@@ -63,31 +64,27 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, config.Sentence(err))
 		return 2
 	}
-	jobs, err := f.Cold()
+	// an item is explained and tried without making a store of what may be a wrong path
+	st, err := f.OpenStore(ctx, !o.dryRun && o.explain == "")
+	if err != nil {
+		fmt.Fprintln(stderr, config.Sentence(err))
+		return config.Code(err)
+	}
+	if st != nil {
+		defer st.Close()
+	}
+	accounts, err := f.OpenAccounts(st)
+	if err != nil {
+		fmt.Fprintln(stderr, config.Sentence(err))
+		return 2
+	}
+	jobs, err := f.Cold(accounts)
 	if err == nil && len(jobs) == 0 {
 		err = errors.New("configuration: no jobs: add one under \"jobs\"")
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, config.Sentence(err))
 		return 2
-	}
-	keys, err := f.Keyring()
-	if err != nil {
-		fmt.Fprintln(stderr, config.Sentence(err))
-		return 2
-	}
-	var so sqlite.Options
-	if keys != nil {
-		so.Key = keys
-	}
-	// an item is explained and tried without making a store of what may be a wrong path
-	var st *sqlite.Store
-	if _, missing := os.Stat(f.StorePath()); missing == nil || !(o.dryRun || o.explain != "") {
-		if st, err = sqlite.Open(ctx, f.StorePath(), &so); err != nil {
-			fmt.Fprintf(stderr, "%s; \"store\" in the configuration names the file\n", config.Sentence(err))
-			return config.Code(err)
-		}
-		defer st.Close()
 	}
 	out := &printer{out: stdout, json: o.json, dry: o.dryRun && !o.json}
 	for i, j := range jobs {
@@ -106,7 +103,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case o.once:
 		return passes(jobs, out, stderr, func(j *cold.Job) (cold.Summary, error) { return j.Run(ctx) })
 	}
-	return loop(ctx, f, jobs, out, stderr)
+	return loop(ctx, f, jobs, accounts, out, stderr)
 }
 
 // passes runs every job once and prints what they did together.
@@ -127,9 +124,22 @@ func passes(jobs []*cold.Job, out *printer, stderr io.Writer, run func(*cold.Job
 	return code
 }
 
-// loop runs every job at its own rhythm until ctx ends.
-func loop(ctx context.Context, f *config.File, jobs []*cold.Job, out *printer, stderr io.Writer) int {
+// loop runs every job at its own rhythm until ctx ends, and keeps the accounts alive that no
+// job uses.
+func loop(ctx context.Context, f *config.File, jobs []*cold.Job, accounts *auth.Accounts, out *printer, stderr io.Writer) int {
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			if err := accounts.KeepAlive(ctx); err != nil && ctx.Err() == nil {
+				fmt.Fprintf(stderr, "accounts: %s\n", config.Sentence(err))
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(24 * time.Hour):
+			}
+		}
+	})
 	var mu sync.Mutex
 	var total cold.Summary
 	for i, j := range jobs {

@@ -4,7 +4,8 @@
 //	    [-attach F]… [-instance I] [-connector C] [-json]
 //
 // It ends with 0 when every recipient was accepted, with 1 after a failure and with 2
-// when the call or the file is wrong. examples/example.json is such a file.
+// when the call or the file is wrong. examples/example.json is such a file; an account of
+// it is associated with examples/account first.
 package main
 
 import (
@@ -19,6 +20,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/examples/internal/config"
 	"github.com/vaguemestre/vaguemestre/router"
 )
@@ -75,7 +77,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, config.Sentence(err))
 		return 2
 	}
-	rt, err := f.Router()
+	accounts := &auth.Accounts{}
+	if len(f.Accounts) > 0 { // without any, nothing is kept
+		st, err := f.OpenStore(ctx, true)
+		if err == nil {
+			defer st.Close()
+			accounts, err = f.OpenAccounts(st)
+		}
+		if err != nil {
+			fmt.Fprintln(stderr, config.Sentence(err))
+			return config.Code(err)
+		}
+	}
+	rt, err := f.Router(accounts)
 	if err != nil {
 		fmt.Fprintln(stderr, config.Sentence(err))
 		return 2

@@ -1,5 +1,5 @@
-// Package config reads the configuration file of the examples: connectors, services
-// and jobs in one JSON document, described like every other settings form.
+// Package config reads the configuration file of the examples: accounts, connectors,
+// services and jobs in one JSON document, described like every other settings form.
 package config
 
 import (
@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/cold"
 	"github.com/vaguemestre/vaguemestre/cold/launcher"
 	"github.com/vaguemestre/vaguemestre/connector"
@@ -23,6 +25,7 @@ import (
 type File struct {
 	Store      string              `key:"store" default:"state.db" format:"path"`
 	Key        settings.Secret     `key:"key"`
+	Accounts   []settings.Instance `key:"accounts"`
 	Connectors []settings.Instance `key:"connectors"`
 	Services   map[string]Service  `key:"services"`
 	Jobs       []Job               `key:"jobs"`
@@ -101,34 +104,25 @@ func Load(path string) (*File, error) {
 	}
 	f := &File{dir: filepath.Dir(path)}
 	if err := settings.Decode(data, f, &settings.DecodeOptions{Literal: true, Files: true, Dir: f.dir}); err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", filepath.Base(path), err)
+		err = fmt.Errorf("configuration %s: %w", filepath.Base(path), err)
+		var wrong settings.Issues
+		if errors.As(err, &wrong) && slices.ContainsFunc(wrong, func(i settings.Issue) bool { return i.Path == "key" }) {
+			err = fmt.Errorf("%w; %s", err, makeKey)
+		}
+		return nil, err
 	}
 	return f, nil
 }
 
-// StorePath is where the store lies.
-func (f *File) StorePath() string { return f.path(f.Store) }
-
-// Keyring gives the key that seals secrets in the store; nil if the file names none.
-func (f *File) Keyring() (*settings.Keyring, error) {
-	if f.Key == "" {
-		return nil, nil
-	}
-	k, err := settings.ParseKey(f.Key.Reveal())
-	if err != nil {
-		return nil, fmt.Errorf("configuration: key: %w", err)
-	}
-	return settings.NewKeyring(k)
-}
-
-// Router wires the connectors and services. The caller closes it.
-func (f *File) Router() (*router.Router, error) {
-	kinds, err := connector.Kinds(nil)
+// Router wires the connectors and services. The caller closes it. accounts may be nil if
+// the file has none.
+func (f *File) Router(accounts *auth.Accounts) (*router.Router, error) {
+	kinds, err := connector.Kinds(accounts)
 	if err != nil {
 		return nil, err
 	}
 	rt := &router.Router{}
-	err = f.wire(rt, kinds)
+	err = f.wire(rt, kinds, accounts)
 	if err != nil {
 		rt.Close()
 		return nil, err
@@ -136,14 +130,21 @@ func (f *File) Router() (*router.Router, error) {
 	return rt, nil
 }
 
-func (f *File) wire(rt *router.Router, kinds *settings.Registry[router.Connector]) error {
+func (f *File) wire(rt *router.Router, kinds *settings.Registry[router.Connector], accounts *auth.Accounts) error {
 	for i, in := range f.Connectors {
 		c, err := kinds.Open(in, f.options("connectors[%d]", i))
 		if err != nil {
 			return fmt.Errorf("configuration: connector %q: %w", in.Name, err)
 		}
-		if smtp, ok := c.(*connector.SMTP); ok {
-			smtp.CAFile = f.path(smtp.CAFile)
+		switch c := c.(type) {
+		case *connector.SMTP:
+			c.CAFile = f.path(c.CAFile)
+			err = known(c.OAuthAccount, accounts)
+		case *connector.Office365:
+			err = known(c.Account, accounts)
+		}
+		if err != nil {
+			return config("connectors[%d].settings: %w", i, err)
 		}
 		if err := rt.AddConnector(in.Name, c); err != nil {
 			return err
@@ -168,9 +169,10 @@ func (f *File) wire(rt *router.Router, kinds *settings.Registry[router.Connector
 	return nil
 }
 
-// Cold makes the jobs, without Ledger, in the order of the file.
-func (f *File) Cold() ([]*cold.Job, error) {
-	launchers, err := launcher.Kinds(nil)
+// Cold makes the jobs, without Ledger, in the order of the file. accounts may be nil if the
+// file has none.
+func (f *File) Cold(accounts *auth.Accounts) ([]*cold.Job, error) {
+	launchers, err := launcher.Kinds(accounts)
 	if err != nil {
 		return nil, err
 	}
@@ -201,8 +203,15 @@ func (f *File) Cold() ([]*cold.Job, error) {
 		if j.Launcher, err = launchers.Open(c.Launcher, f.options("jobs[%d].launcher", i)); err != nil {
 			return nil, fmt.Errorf("configuration: job %q: launcher: %w", c.Name, err)
 		}
-		if imap, ok := j.Launcher.(*launcher.IMAP); ok {
-			imap.CAFile = f.path(imap.CAFile)
+		switch l := j.Launcher.(type) {
+		case *launcher.IMAP:
+			l.CAFile = f.path(l.CAFile)
+			err = known(l.OAuthAccount, accounts)
+		case *launcher.Office365:
+			err = known(l.Account, accounts)
+		}
+		if err != nil {
+			return nil, config("jobs[%d].launcher.settings: %w", i, err)
 		}
 		if j.Sink, err = sinks.Open(c.Sink, f.options("jobs[%d].sink", i)); err != nil {
 			return nil, fmt.Errorf("configuration: job %q: sink: %w", c.Name, err)

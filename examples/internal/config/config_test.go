@@ -38,18 +38,18 @@ func TestWholeFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rt, err := f.Router()
+	rt, err := f.Router(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rt.Close()
-	jobs, err := f.Cold()
+	jobs, err := f.Cold(nil)
 	if err != nil || len(jobs) != 1 {
 		t.Fatalf("%d jobs, %v", len(jobs), err)
 	}
 	j := jobs[0]
 	dir, sink := f.dir, j.Sink.(*cold.DirSink)
-	got := fmt.Sprintf("%s %s %v %d %v %v %v %v %s %v %s", f.StorePath(), j.Name, j.Select, len(j.Filters.Include)+len(j.Filters.Exclude), j.Filters.MediaTypes,
+	got := fmt.Sprintf("%s %s %v %d %v %v %v %v %s %v %s", f.storePath(), j.Name, j.Select, len(j.Filters.Include)+len(j.Filters.Exclude), j.Filters.MediaTypes,
 		j.Take, j.After, j.AfterRefused, sink.Path, sink.Sidecar, j.Launcher.(*launcher.IMAP).CAFile)
 	want := fmt.Sprintf("%s factures %v 2 [application/pdf] %v %v %v %s true %s", filepath.Join(dir, "a", "state.db"),
 		cold.Select{From: []string{"@example.org"}, To: []string{"ged@"}, Subject: "facture", MaxAge: 240 * time.Hour, MinSize: 1, MaxSize: 9, Unseen: true},
@@ -73,15 +73,15 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs, err := f.Cold()
+	jobs, err := f.Cold(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if j := jobs[0]; !j.Take.Attachments || j.Take.Nested != cold.NestedExpand || j.After != cold.Leave() || f.Jobs[0].Every != 5*time.Minute ||
-		filepath.Base(f.StorePath()) != "state.db" {
-		t.Errorf("take %+v, after %+v, every %v, store %s", j.Take, j.After, f.Jobs[0].Every, f.StorePath())
+		filepath.Base(f.storePath()) != "state.db" {
+		t.Errorf("take %+v, after %+v, every %v, store %s", j.Take, j.After, f.Jobs[0].Every, f.storePath())
 	}
-	if k, err := f.Keyring(); k != nil || err != nil {
+	if k, err := f.keyring(); k != nil || err != nil {
 		t.Errorf("without a key: %v, %v", k, err)
 	}
 }

@@ -3,7 +3,11 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+
+	"github.com/vaguemestre/vaguemestre/cold/launcher"
+	"github.com/vaguemestre/vaguemestre/examples/internal/demo"
 )
 
 // The file that the documentation shows is right in every key.
@@ -19,17 +23,33 @@ func TestExampleFile(t *testing.T) {
 		}
 	}
 	t.Setenv("SMTP_PASSWORD", "secret")
+	t.Setenv("VAGUEMESTRE_KEY", demo.Key)
 	f, err := Load(filepath.Join(dir, "example.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	rt, err := f.Router()
+	st, err := f.OpenStore(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	accounts, err := f.OpenAccounts(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := accounts.Names(); !slices.Equal(got, []string{"compta"}) {
+		t.Errorf("accounts %q", got)
+	}
+	rt, err := f.Router(accounts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rt.Close()
-	jobs, err := f.Cold()
-	if err != nil || len(jobs) != 1 {
+	jobs, err := f.Cold(accounts)
+	if err != nil || len(jobs) != 2 {
 		t.Fatalf("%d jobs, %v", len(jobs), err)
+	}
+	if l := jobs[1].Launcher.(*launcher.Office365); l.Account.Name() != "compta" || l.Mailbox != "factures@mondaine.fr:inbox" {
+		t.Errorf("the launcher is %q of account %q", l.Mailbox, l.Account)
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 )
 
+// Key is a key for the store of a test, as "openssl rand -base64 32" makes one.
+const Key = "ZMOpbW9uc3RyYXRpb24sIHBhcyB1biBzZWNyZXQhISE="
+
 // Object is a JSON object.
 type Object = map[string]any
 

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/vaguemestre/vaguemestre/auth"
+	"github.com/vaguemestre/vaguemestre/examples/internal/config"
+)
+
+// screen shows a flow to a person, or as JSON lines. Its methods are safe for concurrent use.
+type screen struct {
+	w       *words
+	machine bool
+	tty     bool          // the remaining time stands in one line that changes
+	every   time.Duration // how often it is told
+
+	mu    sync.Mutex
+	out   io.Writer
+	p     auth.Progress // the last that was shown
+	fault string        // the last that was told
+}
+
+func newScreen(out io.Writer, w *words, machine bool) *screen {
+	s := &screen{w: w, machine: machine, out: out, every: time.Minute}
+	if f, ok := out.(*os.File); ok && !machine {
+		if st, err := f.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
+			s.tty, s.every = true, time.Second
+		}
+	}
+	return s
+}
+
+// last returns the progress that was shown last.
+func (s *screen) last() auth.Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.p
+}
+
+// begin shows what somebody has to do.
+func (s *screen) begin(p auth.Progress, before auth.Status, resumed bool) {
+	if s.machine {
+		s.changed(p)
+		return
+	}
+	s.line(s.w.title, p.Account)
+	if resumed {
+		s.line("%s", s.w.resumed)
+	}
+	if before.User != "" {
+		s.line(s.w.again, before.User)
+	}
+	s.line("")
+	s.changed(p)
+}
+
+// changed shows what is new since the last call; Wait calls it.
+func (s *screen) changed(p auth.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.p
+	s.p = p
+	if s.machine {
+		s.json(p)
+		return
+	}
+	if p.State == auth.StateWaiting && (p.URL != before.URL || p.UserCode != before.UserCode) {
+		open := s.w.open
+		if p.Method == auth.MethodCode {
+			open = s.w.openHere
+		}
+		s.print(open, p.URL)
+		if code := p.UserCode.Reveal(); code != "" {
+			s.print(s.w.type_, code)
+			s.print("%s", s.w.sign)
+		}
+		s.print("")
+		if !s.tty {
+			s.print("%s", s.w.waiting)
+		}
+	}
+	fault := ""
+	if p.Fault != nil {
+		fault = config.Sentence(p.Fault)
+	}
+	if fault != s.fault && fault != "" {
+		s.print(s.w.fault, fault)
+	}
+	s.fault = fault
+}
+
+// live tells the remaining time until stop is called.
+func (s *screen) live() (stop func()) {
+	if s.machine {
+		return func() {}
+	}
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		t := time.NewTicker(s.every)
+		defer t.Stop()
+		for {
+			s.remaining(time.Now())
+			select {
+			case <-ended:
+				return
+			case <-t.C:
+			}
+		}
+	}()
+	return func() {
+		close(ended)
+		<-done
+		if s.tty {
+			fmt.Fprint(s.out, "\r\x1b[K")
+		}
+	}
+}
+
+func (s *screen) remaining(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.p.State != auth.StateWaiting || s.p.Expires.IsZero() {
+		return
+	}
+	left := max(s.p.Expires.Sub(now).Round(time.Second), 0)
+	if s.tty {
+		fmt.Fprintf(s.out, "\r\x1b[K"+s.w.left, left)
+	} else {
+		s.print(s.w.minute, left)
+	}
+}
+
+// end shows how it came out.
+func (s *screen) end(p auth.Progress) {
+	if s.machine {
+		return // the last change has told it
+	}
+	if p.State != auth.StateApproved {
+		state := s.w.states[p.State]
+		if p.Code != "" {
+			state += " (" + p.Code + ")"
+		}
+		s.line("%s. %s", state, s.w.help(p.Help))
+		return
+	}
+	s.line(s.w.approved, p.User)
+	s.scopes(p.Granted, p.Missing, s.w.help(p.Help))
+}
+
+// scopes shows what is granted, what is not, and what to do about that.
+func (s *screen) scopes(granted, missing []string, help string) {
+	if len(granted) > 0 {
+		s.line(s.w.granted, strings.Join(granted, " "))
+	}
+	if len(missing) > 0 {
+		s.line(s.w.missing, strings.Join(missing, " "))
+	}
+	if help != "" {
+		s.line("%s", help)
+	}
+}
+
+// status shows how an account stands.
+func (s *screen) status(st auth.Status) {
+	if s.machine {
+		s.json(st)
+		return
+	}
+	standing := s.w.standings[st.Standing]
+	if st.Code != "" {
+		standing += " (" + st.Code + ")"
+	}
+	s.line("%s: %s", st.Account, standing)
+	if st.User != "" {
+		s.line(s.w.user, st.User)
+	}
+	if !st.Since.IsZero() {
+		s.line(s.w.since, st.Since.Local().Format(s.w.date))
+	}
+	s.scopes(st.Granted, st.Missing, s.w.help(st.Help))
+	if st.Pending {
+		s.line("%s", s.w.pending)
+	}
+}
+
+// line prints one line.
+func (s *screen) line(format string, a ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.print(format, a...)
+}
+
+func (s *screen) print(format string, a ...any) {
+	if s.tty {
+		format = "\r\x1b[K" + format
+	}
+	for i, v := range a {
+		if text, ok := v.(string); ok {
+			a[i] = strings.Map(printable, text)
+		}
+	}
+	fmt.Fprintf(s.out, format+"\n", a...)
+}
+
+// printable drops what would command a terminal: much of what is shown comes from afar.
+func printable(r rune) rune {
+	if r != ' ' && !unicode.IsGraphic(r) {
+		return -1
+	}
+	return r
+}
+
+// progress is a Progress with what its JSON leaves out.
+type progress struct {
+	auth.Progress
+	UserCode string `json:"user_code,omitempty"` // in clear
+	Error    string `json:"error,omitempty"`
+	Fault    string `json:"fault,omitempty"`
+}
+
+func (s *screen) json(v any) {
+	if p, ok := v.(auth.Progress); ok {
+		out := progress{Progress: p, UserCode: p.UserCode.Reveal()}
+		if p.Err != nil {
+			out.Error = config.Sentence(p.Err)
+		}
+		if p.Fault != nil {
+			out.Fault = config.Sentence(p.Fault)
+		}
+		v = out
+	}
+	e := json.NewEncoder(s.out) // one object, one line
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // standard output is gone: nobody to tell
+}
