@@ -16,7 +16,7 @@
 //
 //	func (*Printer) Labels() map[string]settings.Label { … } // English and French
 //
-// A field may be a string, bool, number, [time.Duration] (written "30s"), [Secret],
+// A field may be a string, bool, *bool, number, [time.Duration] (written "30s"), [Secret],
 // json.RawMessage, a type with MarshalText and UnmarshalText, another settings struct,
 // and lists and maps (with string keys) of these. An embedded struct counts as if its
 // fields were the outer struct's own. The tags are
@@ -33,8 +33,9 @@
 //     may not; anything else (file, path) is a hint for the form.
 //
 // A zero value counts as not given: a struct written in Go need not repeat the defaults,
-// and whoever uses it must take zero for the default. (A bool has no third value: false
-// is false, also where the default is true.)
+// and whoever uses it must take zero for the default. A bool has no third value: false is
+// false, also where the default is true. A *bool has: nil is its default, which its tags
+// must give, and false is false.
 //
 // # From it follow
 //
