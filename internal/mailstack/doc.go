@@ -9,6 +9,9 @@
 //	// collect from st.Host(mailstack.Good) and st.IMAPS with st.CAFile …
 //	mails, err := st.Folder("accueil", "Traités")
 //
+// Passwords are one way to log in; the other are access tokens of [Stack.OAuth], a provider
+// that runs in this process and whose tokens a test ends when it likes.
+//
 // Mailboxes are filled and read on disk, behind the server's back: what a test
 // compares was never touched by the code under test.
 //

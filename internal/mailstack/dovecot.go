@@ -46,13 +46,19 @@ local {{.NoUIDPlus}} {
   }
 }
 
-auth_mechanisms = plain login cram-md5 scram-sha-256
+auth_mechanisms = plain login cram-md5 scram-sha-256 xoauth2 oauthbearer
 auth_failure_delay = 0
 # Every name is a user. Not a passwd-file: Dovecot looks at its time once a second, and
 # a user added meanwhile cannot log in.
 passdb {
   driver = static
+  mechanisms = plain login cram-md5 scram-sha-256
   args = password={{.Password}}
+}
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {{.Dir}}/dovecot/oauth2.conf
 }
 # allow_all_users: otherwise its user check asks the passdb without a mechanism, and
 # LMTP answers 451.
@@ -140,6 +146,9 @@ func (s *Stack) startDovecot(ctx context.Context) error {
 	}
 	var b strings.Builder
 	if err := dovecotConf.Execute(&b, data); err != nil {
+		return err
+	}
+	if err := s.writeOAuth(); err != nil {
 		return err
 	}
 	conf := s.path("dovecot", "dovecot.conf")

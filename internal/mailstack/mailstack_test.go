@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -150,6 +151,39 @@ func TestStack(t *testing.T) {
 		got = talk(t, dial(Good, st.IMAP), login, "SELECT "+folder)
 		if after := uidValidity(got); before == "" || after == "" || after == before {
 			t.Errorf("UIDVALIDITY %q, then %q", before, after)
+		}
+	})
+
+	t.Run("access tokens", func(t *testing.T) {
+		account := st.Address("jeton")
+		token := func() string {
+			st.OAuth.mu.Lock()
+			defer st.OAuth.mu.Unlock()
+			_, answer := st.OAuth.issue(account)
+			return answer["access_token"].(string)
+		}
+		xoauth2 := func(user, token string) string {
+			return base64.StdEncoding.EncodeToString([]byte("user=" + user + "\x01auth=Bearer " + token + "\x01\x01"))
+		}
+		bearer := func(user, token string) string {
+			return base64.StdEncoding.EncodeToString([]byte("n,a=" + user + ",\x01auth=Bearer " + token + "\x01\x01"))
+		}
+		good := token()
+		for _, line := range []string{"AUTHENTICATE XOAUTH2 " + xoauth2(account, good), "AUTHENTICATE OAUTHBEARER " + bearer(account, good)} {
+			if got := talk(t, dial(Good, st.IMAP), line); !strings.Contains(got, "t0 OK") {
+				t.Errorf("%.30s: %s", line, got)
+			}
+		}
+		st.OAuth.Expire(account)
+		fresh := token()
+		for what, line := range map[string]string{
+			"expired": "XOAUTH2 " + xoauth2(account, good), "another's": "XOAUTH2 " + xoauth2(st.Address("autre"), fresh),
+			"expired bearer": "OAUTHBEARER " + bearer(account, good), "a password as a token": "XOAUTH2 " + xoauth2(account, Password),
+			"a token as a password": "PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00"+account+"\x00"+fresh)),
+		} {
+			if got := talk(t, dial(Good, st.IMAP), "AUTHENTICATE "+line+"\r\n"); !strings.Contains(got, "t0 NO") {
+				t.Errorf("%s: %s", what, got)
+			}
 		}
 	})
 

@@ -69,6 +69,8 @@ type Stack struct {
 
 	SizeLimit int64 // bytes, of Postfix
 
+	OAuth *OAuth // whose access tokens the servers take, by XOAUTH2 and OAUTHBEARER
+
 	uid, gid int
 	root     bool
 	keep     bool
@@ -214,6 +216,10 @@ func (s *Stack) prepare(o *Options) error {
 }
 
 func (s *Stack) launch(ctx context.Context, withPostfix bool) error {
+	var err error
+	if s.OAuth, err = startOAuth(); err != nil {
+		return err
+	}
 	if err := s.startDovecot(ctx); err != nil {
 		return err
 	}
@@ -255,6 +261,9 @@ func (s *Stack) Stop() error {
 	s.procs = nil
 	s.mu.Unlock()
 	stopAll(procs)
+	if s.OAuth != nil {
+		s.OAuth.close()
+	}
 	if s.keep || s.Dir == "" {
 		return os.RemoveAll(s.path("owner"))
 	}
