@@ -1,7 +1,5 @@
 package graphtest
 
-
-
 // request is a call to the mail part of Graph, after all that concerns every call: it is
 // logged, within the budget, and whoever asks may ask it. The mail method does it.
 type request struct {
@@ -74,4 +72,3 @@ var routes = []route{
 
 // Beside those there are "batch" (POST /v1.0/$batch) and, at the upload origin under any
 // path, "upload.put", "upload.delete" and "upload.get".
-
