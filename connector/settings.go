@@ -121,6 +121,9 @@ func (s *SMTP) ValidateSettings() []settings.Issue {
 	return out
 }
 
+// codeConflict is the code of an issue where two settings exclude each other.
+const codeConflict = "conflict"
+
 // validateOAuth checks what goes with oauth_account.
 func (s *SMTP) validateOAuth(add func(path, code, en, fr string)) {
 	name := s.OAuthAccount.Name()
@@ -132,7 +135,7 @@ func (s *SMTP) validateOAuth(add func(path, code, en, fr string)) {
 		add("account", settings.CodeRequired, "an OAuth2 account needs to know the mailbox: enter its address", "un compte OAuth2 doit connaître la boîte aux lettres : indiquez son adresse")
 	}
 	if s.Password != "" {
-		add("password", settings.CodeNotOneOf, "the OAuth2 account logs in: remove the password, or the OAuth2 account", "le compte OAuth2 assure la connexion : retirez le mot de passe, ou le compte OAuth2")
+		add("password", codeConflict, "the OAuth2 account logs in: remove the password, or the OAuth2 account", "le compte OAuth2 assure la connexion : retirez le mot de passe, ou le compte OAuth2")
 	}
 	switch s.Auth {
 	case "", "auto", "xoauth2", "oauthbearer":

@@ -59,7 +59,7 @@ type SMTP struct {
 
 	MaxConnections    int     `key:"max_connections" default:"2" min:"1" max:"100" advanced:"true"` // at once; who comes later waits
 	Partial           Partial `key:"partial" default:"allow" enum:"allow,refuse" advanced:"true"`
-	AllowInsecureAuth bool    `key:"allow_insecure_auth" advanced:"true"` // lets Account and Password out over a line without TLS, loopback included
+	AllowInsecureAuth bool    `key:"allow_insecure_auth" advanced:"true"` // lets Account and Password, or the token, out over a line without TLS, loopback included
 
 	accounts *auth.Accounts // of Kinds
 

@@ -91,6 +91,9 @@ func (l *IMAP) refusal(err error) error {
 		e.Err, l.OAuthAccount.Name(), l.Account)}
 }
 
+// codeConflict is the code of an issue where two settings exclude each other.
+const codeConflict = "conflict"
+
 // ValidateSettings checks what concerns several keys.
 func (l *IMAP) ValidateSettings() []settings.Issue {
 	var out []settings.Issue
@@ -109,7 +112,7 @@ func (l *IMAP) ValidateSettings() []settings.Issue {
 			fmt.Sprintf("le compte %q est inconnu ici : ajoutez-le aux comptes, ou choisissez-en un autre", name))
 	}
 	if l.Password != "" {
-		add("password", settings.CodeNotOneOf, "the OAuth2 account logs in: remove the password, or the OAuth2 account",
+		add("password", codeConflict, "the OAuth2 account logs in: remove the password, or the OAuth2 account",
 			"le compte OAuth2 assure la connexion : retirez le mot de passe, ou le compte OAuth2")
 	}
 	switch l.Auth {
