@@ -48,36 +48,37 @@ func (t *try) send(ctx context.Context) attempt {
 	}
 	req := (&http.Request{Method: t.method, URL: t.url, Host: t.url.Host, Header: t.header.Clone()}).
 		WithContext(httptrace.WithClientTrace(w.ctx, trace))
-	var bodies bodies
+	var sent bodies
 	if t.open != nil && t.size > 0 { // a body of size 0 would be sent in chunks
 		rc, err := t.open()
 		if err != nil {
 			w.end()
 			return attempt{err: err, local: true}
 		}
-		req.Body, req.ContentLength = bodies.add(rc, t.size, w), t.size
+		req.Body, req.ContentLength = sent.add(rc, t.size, w), t.size
 		// The transport asks for another one only when nothing of the first went out.
 		req.GetBody = func() (io.ReadCloser, error) {
 			rc, err := t.open()
 			if err != nil {
 				return nil, err
 			}
-			return bodies.add(rc, t.size, w), nil
+			return sent.add(rc, t.size, w), nil
 		}
 	}
 	resp, err := t.p.http.Do(req)
-	whole, broken := bodies.state()
+	whole, broken := sent.state()
 	a := attempt{handed: headers.Load() && whole}
 	if err != nil {
 		a.err = w.cause(bare(err))
 		w.end()
+		sent.close()
 		if broken != nil && ctx.Err() == nil {
 			a.err, a.local = broken, true
 		}
 		return a
 	}
 	w.answered()
-	resp.Body = &answer{body: resp.Body, w: w, t: t}
+	resp.Body = &answer{body: resp.Body, sent: &sent, w: w, t: t}
 	a.resp = resp
 	return a
 }
@@ -121,6 +122,15 @@ func (b *bodies) state() (whole bool, broken error) {
 	return whole, broken
 }
 
+// close closes them: the transport does so too, but may take its time (net/http.RoundTripper).
+func (b *bodies) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, o := range b.list {
+		o.Close()
+	}
+}
+
 // outgoing is a body as the transport reads it, of a known size.
 type outgoing struct {
 	rc io.ReadCloser
@@ -129,6 +139,8 @@ type outgoing struct {
 	mu   sync.Mutex
 	left int64
 	err  error
+
+	once sync.Once
 }
 
 var errLonger = errors.New("the content has more bytes than were announced: it changed meanwhile")
@@ -166,7 +178,11 @@ func (o *outgoing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (o *outgoing) Close() error { return o.rc.Close() }
+// Close may be called while Read runs.
+func (o *outgoing) Close() error {
+	o.once.Do(func() { o.rc.Close() })
+	return nil
+}
 
 // watch ends a try that makes no progress.
 type watch struct {
@@ -222,6 +238,7 @@ func (w *watch) cause(err error) error {
 // is closed.
 type answer struct {
 	body  io.ReadCloser
+	sent  *bodies
 	w     *watch
 	t     *try
 	leave func() // may be nil
@@ -250,6 +267,7 @@ func (a *answer) Close() error {
 	a.once.Do(func() {
 		a.w.end() // a body that was not read to its end takes its connection with it
 		a.body.Close()
+		a.sent.close()
 		if a.leave != nil {
 			a.leave()
 		}
