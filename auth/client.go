@@ -34,6 +34,10 @@ type client struct {
 	dialect dialect
 	shared  *sharing
 
+	live   live               // what this process knows of its accounts; the zero value is ready
+	memory Memory             // in place of a store that is nil
+	source oauth2.TokenSource // of FromTokenSource, else nil
+
 	// Hooks of tests.
 	now   func() time.Time
 	sleep func(ctx context.Context, d time.Duration) error

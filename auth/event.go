@@ -17,14 +17,22 @@ const (
 	Recovered      Happening = "recovered"       // they are stored at last
 )
 
-// Event is told to a provider's OnEvent as it happens, from the goroutine that caused it;
-// the handler must be quick and must not use the account.
+// Event is told to a provider's OnEvent as it happens, one at a time for each account; who
+// waits for a token waits for the handler, which must be quick and must not use the account.
 type Event struct {
 	Time    time.Time
 	Account string
 	What    Happening
 	Help    settings.Text // what to do next and who can do it
 	Err     error         // no secret
+}
+
+// event tells the provider's OnEvent.
+func (c *client) event(e Event) {
+	if c.onEvent != nil {
+		e.Time = c.now()
+		c.onEvent(e)
+	}
 }
 
 // Standing is how an account stands.

@@ -12,7 +12,8 @@ import (
 // A Store is safe for concurrent use, also by several processes where it is shared by them.
 type Store interface {
 	// Load returns the value under name and its revision, or nil and 0 if there is none.
-	// A value that was changed or sealed under another key is an error, never a wrong value.
+	// A value that was changed or sealed under another key is an error, never a wrong value;
+	// the revision is told with it if it is known, so that the value can be replaced.
 	Load(ctx context.Context, name string) (value []byte, rev int64, err error)
 
 	// Save puts value in the place of revision rev (0: there is none yet) and returns the
