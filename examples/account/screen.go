@@ -178,7 +178,7 @@ func (s *screen) status(st auth.Status) {
 	if st.Code != "" {
 		standing += " (" + st.Code + ")"
 	}
-	s.line("%s: %s", st.Account, standing)
+	s.line(s.w.standing, st.Account, standing)
 	if st.User != "" {
 		s.line(s.w.user, st.User)
 	}

@@ -19,6 +19,7 @@ type words struct {
 	forgotten                   string
 	states                      map[auth.State]string
 	standings                   map[auth.Standing]string
+	standing                    string
 	user, since, pending        string
 	date                        string
 }
@@ -47,7 +48,7 @@ var languages = map[string]*words{
 			auth.StateFailed: "Failed", auth.StateCanceled: "Canceled"},
 		standings: map[auth.Standing]string{auth.StandingNone: "not associated", auth.StandingReady: "ready",
 			auth.StandingReauth: "must be associated again", auth.StandingDegraded: "usable; its newest tokens are not stored yet"},
-		user: "User:     %s", since: "Since:    %s", pending: "A request to sign in is open.", date: "2006-01-02 15:04",
+		standing: "%s: %s", user: "User:     %s", since: "Since:    %s", pending: "A request to sign in is open.", date: "2006-01-02 15:04",
 	},
 	"fr": {
 		tag: "fr-FR", help: func(t settings.Text) string { return t.FR },
@@ -72,6 +73,6 @@ var languages = map[string]*words{
 			auth.StateFailed: "Échec", auth.StateCanceled: "Annulé"},
 		standings: map[auth.Standing]string{auth.StandingNone: "non associé", auth.StandingReady: "prêt",
 			auth.StandingReauth: "à associer de nouveau", auth.StandingDegraded: "utilisable ; ses derniers jetons ne sont pas encore enregistrés"},
-		user: "Compte :    %s", since: "Depuis :    %s", pending: "Une demande de connexion est ouverte.", date: "02/01/2006 15:04",
+		standing: "%s : %s", user: "Compte :    %s", since: "Depuis :    %s", pending: "Une demande de connexion est ouverte.", date: "02/01/2006 15:04",
 	},
 }

@@ -25,7 +25,12 @@ func TestWrong(t *testing.T) {
 		{name: "unknown key", change: func(s *site) { s.job["sinck"] = demo.Object{} }, code: 2, want: []string{"jobs[0].sinck", `"sink"`}},
 		{name: "unknown key at the top", change: func(s *site) { s.file["job"] = nil }, code: 2, want: []string{`"job"`, `"jobs"`}},
 		{name: "unknown key of the launcher", change: func(s *site) { s.launcher()["acount"] = "x" }, code: 2, want: []string{"jobs[0].launcher.settings.acount", `"account"`}},
-		{name: "accounts come later", change: func(s *site) { s.file["accounts"] = []any{} }, code: 2, want: []string{`unknown key "accounts"`}},
+		{name: "account without a key", change: func(s *site) {
+			s.file["accounts"] = []any{demo.Object{"name": "compta", "kind": "microsoft", "settings": demo.Object{"client_id": "x"}}}
+		}, code: 2, want: []string{"key: is missing", "openssl rand -base64 32", "VAGUEMESTRE_KEY"}},
+		{name: "unknown account", change: func(s *site) {
+			s.job["launcher"] = demo.Object{"kind": "office365", "settings": demo.Object{"account": "compta"}}
+		}, code: 2, want: []string{"jobs[0].launcher.settings", `unknown account "compta"`, `under "accounts"`}},
 		{name: "cron comes later", change: func(s *site) { s.job["cron"] = "" }, code: 2, want: []string{`jobs[0].cron: unknown key "cron"`}},
 		{name: "zone comes later", change: func(s *site) { s.job["zone"] = "Europe/Paris" }, code: 2, want: []string{`jobs[0].zone: unknown key "zone"`}},
 		{name: "containers come later", change: func(s *site) { s.job["take"] = demo.Object{"containers": []any{}} }, code: 2, want: []string{`jobs[0].take.containers: unknown key "containers"`}},

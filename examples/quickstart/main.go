@@ -1,7 +1,8 @@
 // Quickstart shows the main job of the library with nothing to install and no network:
 // it starts a small mail server in this process, collects its mailbox through the two
 // documented filters into directories, makes a second pass that takes nothing, and
-// sends a summary through the default connector.
+// sends a summary through the default connector. Then it associates an account of a fake
+// Microsoft 365, sends through it and collects from it.
 //
 //	go run ./examples/quickstart
 package main
@@ -9,6 +10,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +25,7 @@ import (
 	"github.com/vaguemestre/vaguemestre/connector"
 	"github.com/vaguemestre/vaguemestre/examples/internal/demo"
 	"github.com/vaguemestre/vaguemestre/router"
+	"github.com/vaguemestre/vaguemestre/settings"
 	"github.com/vaguemestre/vaguemestre/store/sqlite"
 )
 
@@ -52,7 +55,17 @@ func run(ctx context.Context, out io.Writer) error {
 	defer srv.Close()
 	fmt.Fprintf(out, "A mailbox with %d mails waits at imaps://%s on 127.0.0.1:%d.\n\n", len(mails), demo.Account, srv.IMAPPort)
 
-	st, err := sqlite.Open(ctx, filepath.Join(dir, "state.db"), nil)
+	raw := make([]byte, 32)
+	rand.Read(raw)
+	key, err := settings.NewKey(raw) // seals what accounts are granted
+	if err != nil {
+		return err
+	}
+	keys, err := settings.NewKeyring(key)
+	if err != nil {
+		return err
+	}
+	st, err := sqlite.Open(ctx, filepath.Join(dir, "state.db"), &sqlite.Options{Key: keys})
 	if err != nil {
 		return err
 	}
@@ -124,7 +137,8 @@ func run(ctx context.Context, out io.Writer) error {
 		return errors.New("the summary did not arrive")
 	}
 	fmt.Fprintf(out, "A summary was sent: %s, through connector %q (%s): %s\n", receipt.State, receipt.Connector, receipt.Reason, receipt.Recipients[0].Text)
-	return nil
+
+	return office365(ctx, out, st, filepath.Join(dir, "in-1"))
 }
 
 // table gathers what each filter decided about each document.

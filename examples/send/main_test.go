@@ -240,7 +240,9 @@ func TestWrong(t *testing.T) {
 		{name: "unknown key", change: func(s *site) { s.settings()["acount"] = "x" }, code: 2, want: []string{"connectors[0].settings.acount", `"account"`}},
 		{name: "unknown kind", change: func(s *site) { s.main["kind"] = "stmp" }, code: 2, want: []string{`unknown kind "stmp"`, `mean "smtp"`}},
 		{name: "missing host", change: func(s *site) { delete(s.settings(), "host") }, code: 2, want: []string{"connectors[0].settings.host", "is missing"}},
-		{name: "accounts come later", change: func(s *site) { s.file["accounts"] = []any{} }, code: 2, want: []string{`unknown key "accounts"`}},
+		{name: "account without a key", change: func(s *site) {
+			s.file["accounts"] = []any{demo.Object{"name": "compta", "kind": "microsoft", "settings": demo.Object{"client_id": "x"}}}
+		}, code: 2, want: []string{"key: is missing", "openssl rand -base64 32", "VAGUEMESTRE_KEY"}},
 		{name: "redelivery comes later", code: 2, want: []string{`unknown key "redelivery"`}, change: func(s *site) {
 			s.file["services"].(demo.Object)["mail"].(demo.Object)["instances"] = demo.Object{"relances": demo.Object{"redelivery": demo.Object{}}}
 		}},

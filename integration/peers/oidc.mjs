@@ -1,14 +1,14 @@
 // An OpenID provider on loopback with the device flow and strict rotation: a refresh token
 // is good once, and using an old one again ends the whole grant.
 //
-//   node oidc.mjs KEY.pem CERT.pem      prints {"issuer":…}; ends with its input
+//   node oidc.mjs KEY.pem CERT.pem SECONDS    prints {"issuer":…}; ends with its input
 //
-// Its pages take any login. One line of JSON per event on standard output.
+// Its pages take any login; SECONDS is the life of access tokens. One line of JSON per event on standard output.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 import Provider from "oidc-provider";
 
-const [, , key, cert] = process.argv;
+const [, , key, cert, life] = process.argv;
 const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) });
 await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
 const issuer = `https://127.0.0.1:${server.address().port}`;
@@ -27,7 +27,7 @@ const provider = new Provider(issuer, {
   rotateRefreshToken: true,
   issueRefreshToken: async (ctx, client, code) => code.scopes.has("offline_access"),
   findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id, email: id }) }),
-  ttl: { AccessToken: 3600, DeviceCode: 600, IdToken: 3600, RefreshToken: 86400, Grant: 86400, Session: 86400, Interaction: 600 },
+  ttl: { AccessToken: Number(life), DeviceCode: 600, IdToken: 3600, RefreshToken: 86400, Grant: 86400, Session: 86400, Interaction: 600 },
 });
 
 // What happened, for the test to count.

@@ -133,18 +133,18 @@ func (f *File) Router(accounts *auth.Accounts) (*router.Router, error) {
 func (f *File) wire(rt *router.Router, kinds *settings.Registry[router.Connector], accounts *auth.Accounts) error {
 	for i, in := range f.Connectors {
 		c, err := kinds.Open(in, f.options("connectors[%d]", i))
-		if err != nil {
-			return fmt.Errorf("configuration: connector %q: %w", in.Name, err)
-		}
+		var uses auth.Account
 		switch c := c.(type) {
 		case *connector.SMTP:
-			c.CAFile = f.path(c.CAFile)
-			err = known(c.OAuthAccount, accounts)
+			c.CAFile, uses = f.path(c.CAFile), c.OAuthAccount
 		case *connector.Office365:
-			err = known(c.Account, accounts)
+			uses = c.Account
+		}
+		if err := known(uses, accounts); err != nil {
+			return config("connectors[%d].settings: %w", i, err)
 		}
 		if err != nil {
-			return config("connectors[%d].settings: %w", i, err)
+			return fmt.Errorf("configuration: connector %q: %w", in.Name, err)
 		}
 		if err := rt.AddConnector(in.Name, c); err != nil {
 			return err
@@ -200,18 +200,19 @@ func (f *File) Cold(accounts *auth.Accounts) ([]*cold.Job, error) {
 			AfterRefused: cold.After{Do: cold.Verb(c.AfterRefused.Do), Target: c.AfterRefused.Target},
 			Limits:       cold.Limits{Items: c.MaxItems, Bytes: c.MaxBytes, Time: c.MaxTime},
 		}
-		if j.Launcher, err = launchers.Open(c.Launcher, f.options("jobs[%d].launcher", i)); err != nil {
-			return nil, fmt.Errorf("configuration: job %q: launcher: %w", c.Name, err)
-		}
+		j.Launcher, err = launchers.Open(c.Launcher, f.options("jobs[%d].launcher", i))
+		var uses auth.Account
 		switch l := j.Launcher.(type) {
 		case *launcher.IMAP:
-			l.CAFile = f.path(l.CAFile)
-			err = known(l.OAuthAccount, accounts)
+			l.CAFile, uses = f.path(l.CAFile), l.OAuthAccount
 		case *launcher.Office365:
-			err = known(l.Account, accounts)
+			uses = l.Account
+		}
+		if err := known(uses, accounts); err != nil {
+			return nil, config("jobs[%d].launcher.settings: %w", i, err)
 		}
 		if err != nil {
-			return nil, config("jobs[%d].launcher.settings: %w", i, err)
+			return nil, fmt.Errorf("configuration: job %q: launcher: %w", c.Name, err)
 		}
 		if j.Sink, err = sinks.Open(c.Sink, f.options("jobs[%d].sink", i)); err != nil {
 			return nil, fmt.Errorf("configuration: job %q: sink: %w", c.Name, err)
