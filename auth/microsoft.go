@@ -1,8 +1,11 @@
 package auth
 
 import (
+	"cmp"
+	"context"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,4 +85,92 @@ func (m *Microsoft) Graph() (*url.URL, *http.Client, error) {
 		return nil, nil, err
 	}
 	return c.graph, c.http, nil
+}
+
+// client makes the runtime side once. It reads CAFile and CertificateFile and does no other
+// I/O.
+func (m *Microsoft) client() (*client, error) {
+	m.once.Do(func() { m.c, m.err = m.newClient() })
+	return m.c, m.err
+}
+
+func (m *Microsoft) newClient() (*client, error) {
+	const op = "auth: microsoft"
+	if is := settings.Validate(m); len(is) > 0 {
+		return nil, misconfigured(op, "%w", is)
+	}
+	grant := cmp.Or(m.Grant, Delegated)
+	if err := needsStore(op, grant, m.Tokens); err != nil {
+		return nil, err
+	}
+	at := m.where()
+	graph, err := parseURL(at.graph)
+	if err != nil {
+		return nil, misconfigured(op, "graph_url: %w", err)
+	}
+	e := &entra{where: at, roles: m.Roles, grant: grant, id: m.ClientID, secret: m.ClientSecret, now: time.Now}
+	if len(e.roles) == 0 {
+		e.roles = []Role{RoleSend, RoleCollect}
+	}
+	if m.CertificateFile != "" {
+		if e.cert, err = loadCertificate(m.CertificateFile); err != nil {
+			return nil, misconfigured(op, "%w", err)
+		}
+	}
+	tenant := strings.ToLower(cmp.Or(m.Tenant, "common"))
+	e.endpoint = endpointsOf(at.authority, tenant)
+	c, err := newClient(op, m.CAFile, m.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	c.provider, c.id, c.place = "microsoft", m.ClientID, at.authority+"/"+tenant
+	c.grant, c.store, c.onEvent = grant, m.Tokens, m.OnEvent
+	c.graph, c.dialect = graph, e
+	e.now = func() time.Time { return c.now() }
+	return c, nil
+}
+
+// where is the cloud, as far as settings do not say otherwise; without final slashes.
+func (m *Microsoft) where() cloud {
+	at := clouds[cmp.Or(m.Cloud, CloudWorldwide)]
+	set := func(to *string, from string) {
+		if from != "" {
+			*to = strings.TrimRight(from, "/")
+		}
+	}
+	set(&at.authority, m.Authority)
+	set(&at.graph, m.GraphURL)
+	set(&at.outlook, m.Outlook)
+	set(&at.outlookApp, m.Outlook)
+	return at
+}
+
+// newClient makes what both providers have alike.
+func newClient(op, caFile string, timeout time.Duration) (*client, error) {
+	timeout = cmp.Or(timeout, defaultTimeout)
+	h, err := newHTTP(op, caFile, timeout)
+	if err != nil {
+		return nil, err
+	}
+	return &client{http: h, timeout: timeout, shared: &sharing{}, now: time.Now, sleep: sleep}, nil
+}
+
+// needsStore refuses to lose what somebody signed in for.
+func needsStore(op string, grant Grant, s Store) error {
+	if grant == Delegated && s == nil {
+		return misconfigured(op, "Tokens is not set: give a store that keeps the accounts that sign in (auth.Files, or that of store/sqlite)")
+	}
+	return nil
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }

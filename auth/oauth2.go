@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"cmp"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,3 +46,44 @@ var _ Provider = (*OAuth2)(nil)
 
 // Account implements [Provider].
 func (o *OAuth2) Account(name string) Account { return Account{name: name, of: o} }
+
+// client makes the runtime side once. It reads CAFile and does no other I/O; an issuer is
+// asked when its endpoints are needed.
+func (o *OAuth2) client() (*client, error) {
+	o.once.Do(func() { o.c, o.err = o.newClient() })
+	return o.c, o.err
+}
+
+func (o *OAuth2) newClient() (*client, error) {
+	const op = "auth: oauth2"
+	if is := settings.Validate(o); len(is) > 0 {
+		return nil, misconfigured(op, "%w", is)
+	}
+	grant := cmp.Or(o.Grant, Delegated)
+	if err := needsStore(op, grant, o.Tokens); err != nil {
+		return nil, err
+	}
+	c, err := newClient(op, o.CAFile, o.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	d := &rfc{preset: o.Preset, asked: o.Scopes, id: o.ClientID, secret: o.ClientSecret}
+	if o.Preset == PresetGoogle {
+		d.fixed = google
+		if len(d.asked) == 0 {
+			d.asked = []string{gmail}
+		}
+	}
+	for _, p := range []struct {
+		to   *string
+		from string
+	}{{&d.fixed.TokenURL, o.TokenURL}, {&d.fixed.AuthURL, o.AuthURL}, {&d.fixed.DeviceAuthURL, o.DeviceURL}} {
+		*p.to = cmp.Or(p.from, *p.to)
+	}
+	if o.Issuer != "" && o.Preset != PresetGoogle {
+		d.issuer = newIssuer(o.Issuer, c.http, c.timeout)
+	}
+	c.provider, c.id, c.place = "oauth2", o.ClientID, strings.TrimRight(cmp.Or(o.Issuer, d.fixed.TokenURL), "/")
+	c.grant, c.store, c.onEvent, c.dialect = grant, o.Tokens, o.OnEvent, d
+	return c, nil
+}
