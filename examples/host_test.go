@@ -5,6 +5,7 @@ package examples
 import (
 	"context"
 
+	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/cold"
 	"github.com/vaguemestre/vaguemestre/cold/launcher"
 	"github.com/vaguemestre/vaguemestre/connector"
@@ -16,6 +17,8 @@ import (
 var (
 	ctx    = context.Background()
 	secret settings.Secret
+	id     string
+	st     *sqlite.Store
 	to     []string
 	msg    *router.Message
 )
@@ -31,9 +34,19 @@ func Example_send() {
 		Attachments: []router.Attachment{router.File("facture.pdf")}}, nil)
 
 	// the same service, another instance
-	err = rt.AddInstance(mail, "relances", router.Instance{Connector: "main"})
+	ms := &auth.Microsoft{ClientID: id, Tokens: st.Tokens()}
+	err = rt.AddConnector("compta", &connector.Office365{Account: ms.Account("florian@mondaine.fr")})
+	err = rt.AddInstance(mail, "relances", router.Instance{Connector: "compta"})
 	receipt, err = mail.Send(ctx, msg, &router.SendOptions{Instance: "relances"})
 	_, _ = receipt, err
+}
+
+func Example_associate() {
+	ms := &auth.Microsoft{ClientID: id, Tokens: st.Tokens()}
+	flow, err := ms.Account("florian@mondaine.fr").Begin(ctx, nil)
+	p := flow.Progress() // show p.URL and p.UserCode.Reveal() to who signs in
+	p, err = flow.Wait(ctx, func(p auth.Progress) {})
+	_, _ = p, err // approved: p.User, p.Granted, p.Missing
 }
 
 func Example_collect() {

@@ -41,6 +41,7 @@ func TestWrong(t *testing.T) {
 			}
 			s.file["key"] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 		}},
+		{name: "store in a missing folder", change: func(s *site) { s.file["store"] = "absent/state.db" }, code: 2, want: []string{"absent", `"store" in the configuration`}},
 		{name: "nobody there", change: func(s *site) { s.srv.Close() }, code: 1, want: []string{"auth: "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

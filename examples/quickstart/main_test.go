@@ -33,10 +33,20 @@ func TestQuickstart(t *testing.T) {
 		`Traités has 4 mails now\. INBOX keeps 2`,
 		`A second pass took nothing\.`,
 		`A summary was sent: accepted, through connector "main" \(default\)`,
+		`Microsoft 365, played by a fake: open https://127\.0\.0\.1:\d+/\S* and type \S+\.`,
+		`The account is associated: compta@mondaine\.fr, granted .*Mail\.Send`,
+		`A mail with "Facture été n°115\.pdf" was sent to factures@mondaine\.fr: accepted, through connector "compta"`,
+		`A mail with "Plan de masse\.tif" was sent to factures@mondaine\.fr: accepted`,
+		`(?m)^  Facture été n°115\.pdf +30 +delivered$`,
+		`(?m)^  Plan de masse\.tif +5242880 +delivered$`,
+		`Collected from "Boîte de réception": 2 mails are in "Traités" now\.\nA second pass took nothing\.`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
 			t.Errorf("the output does not match %s:\n%s", want, out.String())
 		}
+	}
+	if n := strings.Count(out.String(), "\n"); n > 24 {
+		t.Errorf("%d lines are more than a screen:\n%s", n, out.String())
 	}
 	if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) > 0 {
 		t.Errorf("it left %q", left)

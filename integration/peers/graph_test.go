@@ -23,6 +23,7 @@ const large = 10<<20 + 4321
 // TestMicrosoftClients: what Microsoft's clients do at the fake works as they expect it of
 // Microsoft 365, and what they did is there afterwards, byte for byte.
 func TestMicrosoftClients(t *testing.T) {
+	t.Parallel()
 	srv, err := graphtest.Start(&graphtest.Options{PageSize: 4})
 	if err != nil {
 		t.Fatal(err)

@@ -112,6 +112,7 @@ const tokenLife = 4 * time.Second
 // with an old refresh token. A store that comes back from a backup uses an old one: that ends
 // the grant, which everybody learns once, and nobody asks again.
 func TestStrictProvider(t *testing.T) {
+	t.Parallel()
 	p := startProvider(t)
 	store := associate(t, p)
 	backup := filepath.Join(t.TempDir(), "state.db")

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/vaguemestre/vaguemestre/connector/graphtest"
+)
+
+// TestBrowser: where codes are blocked, somebody signs in with the browser of this machine.
+func TestBrowser(t *testing.T) {
+	t.Parallel()
+	for lang, pattern := range map[string]string{"en": `in a browser on this machine:\n +(\S+)\n`, "fr": `un navigateur de cette machine :\n +(\S+)\n`} {
+		s := newSite(t, nil)
+		p := s.start(lang, "-method", "code")
+		page := p.out.says(t, pattern)
+		if strings.Contains(p.out.String(), "  2. ") {
+			t.Errorf("there is no code to type:\n%s", p.out.String())
+		}
+		back, err := s.srv.Authorize(page, graphtest.Consent{User: person})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.Get(back)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		p.wait(0)
+		if !strings.Contains(p.out.String(), person) || res.StatusCode != http.StatusOK {
+			t.Errorf("the browser gets %s, the program says\n%s", res.Status, p.out.String())
+		}
+		if code, out, _ := s.run(lang, "-status"); code != 0 {
+			t.Errorf("status: %s", out)
+		}
+	}
+}
+
+// TestSomebodyElse: with -user nobody else is taken, and who was associated before stays.
+func TestSomebodyElse(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	s.srv.AddUser(graphtest.User{Address: "autre@mondaine.fr"})
+	p := s.start("fr", "-user", person)
+	if err := s.srv.Approve(p.out.says(t, codeFR), graphtest.Consent{User: "autre@mondaine.fr"}); err != nil {
+		t.Fatal(err)
+	}
+	p.wait(1)
+	if !strings.Contains(p.out.String(), "Échec") || p.errs.String() != "" {
+		t.Errorf("%s%s", p.out.String(), p.errs.String())
+	}
+	if code, out, _ := s.run("fr", "-status"); code != 1 || !strings.HasPrefix(out, "compta : non associé\n") {
+		t.Errorf("status: exit %d, %s", code, out)
+	}
+}
+
+// TestStoppedBeforeTheCode: whoever stops while the provider does not answer is told how to go on.
+func TestStoppedBeforeTheCode(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	asked := make(chan bool, 10)
+	s.srv.Script(func(*graphtest.Call) *graphtest.Reply {
+		asked <- true
+		return &graphtest.Reply{Hang: true}
+	})
+	p := s.start("en")
+	<-asked
+	p.stop()
+	p.wait(1)
+	if e := p.errs.String(); e != "Stopped. The same command goes on.\n" {
+		t.Errorf("standard error: %s", e)
+	}
+}
