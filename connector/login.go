@@ -105,8 +105,8 @@ func (s *SMTP) refusal(err error) error {
 		return err
 	}
 	return &vaguemestre.Error{Op: e.Op, Class: denied, Code: e.Code, Err: fmt.Errorf(
-		"%w; a fresh token of the account %q was refused too: see that who signed in may use the mailbox %q, and that sending by SMTP is among what was granted, then associate the account again",
-		e.Err, s.OAuthAccount.Name(), s.Account)}
+		"%w; a fresh token of the account %q was refused too: see that who signed in may use this mailbox, and that sending by SMTP is among what was granted, then associate the account again",
+		e.Err, s.OAuthAccount.Name())}
 }
 
 // exchange runs one mechanism. p is the server's answer if that is a refusal.
@@ -159,7 +159,7 @@ func (x *session) exchange(ctx context.Context, s *SMTP, c sasl.Credentials) (na
 			}
 			e := explain(atAuth, p)
 			if c.Token != "" && refusesToken(p) {
-				e.Err = fmt.Errorf("the server says %q: it does not take the token", p.words())
+				e.Err = fmt.Errorf("the server says %q: it does not take the token for the mailbox %q", p.words(), c.Account)
 			}
 			if why := sasl.Problem(client); why != "" {
 				e.Err = fmt.Errorf("%w (it adds %q)", e.Err, x.mask(clean(why, 200)))

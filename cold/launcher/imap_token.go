@@ -69,7 +69,7 @@ func refusesToken(a answer) bool {
 
 // noToken is the error of a token that is refused.
 func (l *IMAP) noToken(a answer, problem string) error {
-	e := errIMAP("login", vaguemestre.ClassAuth, "the server does not take the token, it says %s", quote(a.text))
+	e := errIMAP("login", vaguemestre.ClassAuth, "the server does not take the token for the mailbox %s, it says %s", quote(l.Account), quote(a.text))
 	e.Code = a.codeWord()
 	if e.Code == "" {
 		e.Code = a.status
@@ -87,8 +87,8 @@ func (l *IMAP) refusal(err error) error {
 		return err
 	}
 	return &vaguemestre.Error{Op: e.Op, Class: e.Class, Code: e.Code, Err: fmt.Errorf(
-		"%w; a fresh token of the account %q was refused too: see that who signed in may open the mailbox %q, and that reading by IMAP is among what was granted, then associate the account again",
-		e.Err, l.OAuthAccount.Name(), l.Account)}
+		"%w; a fresh token of the account %q was refused too: see that who signed in may open this mailbox, and that reading by IMAP is among what was granted, then associate the account again",
+		e.Err, l.OAuthAccount.Name())}
 }
 
 // codeConflict is the code of an issue where two settings exclude each other.
