@@ -1,7 +1,6 @@
 package launcher
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/vaguemestre/vaguemestre"
 	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/cold"
+	"github.com/vaguemestre/vaguemestre/internal/graph"
 	"github.com/vaguemestre/vaguemestre/settings"
 )
 
@@ -37,8 +37,8 @@ type Office365 struct {
 	Listing Listing       `key:"listing" default:"delta" enum:"delta,full" advanced:"true"`
 	Timeout time.Duration `key:"timeout" default:"60s" min:"1s" max:"30m" advanced:"true"`
 
-	accounts *auth.Accounts                                   // of Kinds
-	sleep    func(ctx context.Context, d time.Duration) error // replaces waiting in tests
+	accounts *auth.Accounts // of Kinds
+	hooks    graph.Options  // Sleep and Now, of tests
 }
 
 var (
@@ -86,6 +86,16 @@ func (l *Office365) timeout() time.Duration {
 		return 60 * time.Second
 	}
 	return l.Timeout
+}
+
+// Endpoints implements [vaguemestre.Endpointer]. An account that is not known yet is taken
+// for one of the worldwide cloud.
+func (l *Office365) Endpoints() []vaguemestre.Endpoint {
+	account, err := l.accounts.Resolve(l.Account)
+	if err != nil {
+		account = l.Account
+	}
+	return graph.Endpoints(account, "to collect mail", "")
 }
 
 // isAddress tells whether s can be the address of a mailbox, or its user's name. It goes

@@ -30,7 +30,7 @@ type graphSession struct {
 
 	walk  walk
 	full  []cold.Item     // what ListingFull found
-	fresh map[string]bool // ids of the page that was listed last: they lie in the folder
+	fresh map[string]bool // keys that were listed just now: they lie in the folder
 }
 
 // Connect implements [cold.Launcher]: it gets a token and finds the mailbox and its folder.
@@ -68,7 +68,7 @@ func (s *graphSession) connect(ctx context.Context, r *reporter) error {
 }
 
 func (s *graphSession) options() *graph.Options {
-	return &graph.Options{Timeout: s.l.timeout(), Logger: s.log, Sleep: s.l.sleep}
+	return &graph.Options{Timeout: s.l.timeout(), Logger: s.log, Sleep: s.l.hooks.Sleep, Now: s.l.hooks.Now}
 }
 
 // authenticate gets a token.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ const (
 	graphPage    = 500       // messages in one page
 	mostPages    = 20_000    // of one listing
 	mostListed   = 1_000_000 // messages that ListingFull keeps in memory
+	mostFresh    = 50_000    // messages that are remembered as listed
 	mostRestarts = 3         // of a listing, in one session
 	mostLink     = 16 << 10  // bytes of a link
 )
@@ -110,16 +112,15 @@ func (s *graphSession) List(ctx context.Context, cursor string) (cold.Page, erro
 	if err = s.ended(ctx, err); err != nil {
 		return cold.Page{}, err
 	}
-	s.fresh = make(map[string]bool, len(page.Items))
-	for _, it := range page.Items {
-		s.fresh[it.Key] = true
-	}
 	return page, nil
 }
 
 func (s *graphSession) listDelta(ctx context.Context, link string) (cold.Page, error) {
 	_, given := s.walk.seen[link]
 	given = given || link == s.walk.offered
+	if link != s.walk.offered || len(s.fresh) > mostFresh {
+		s.fresh = nil
+	}
 	for {
 		r := &graph.Request{Op: "list", Prefer: []string{"odata.maxpagesize=" + strconv.Itoa(graphPage)}}
 		if link != "" {
@@ -135,7 +136,7 @@ func (s *graphSession) listDelta(ctx context.Context, link string) (cold.Page, e
 				return cold.Page{}, graphError("list", err)
 			}
 			s.log.Info("office365: Graph does not know the place in the listing any more: it begins anew", "why", err)
-			link = ""
+			link, s.fresh = "", nil
 			continue
 		}
 		if err != nil {
@@ -150,7 +151,23 @@ func (s *graphSession) listDelta(ctx context.Context, link string) (cold.Page, e
 		}
 		s.walk.offered = next
 		items, err := s.items(a)
-		return cold.Page{Items: items, Cursor: s.cursorTag() + next, More: a.Next != ""}, err
+		if err != nil {
+			return cold.Page{}, err
+		}
+		// graph/delta-query-overview, "Replays": a page may tell what an earlier one told.
+		items = slices.DeleteFunc(items, func(it cold.Item) bool { return s.fresh[it.Key] })
+		s.listed(items)
+		return cold.Page{Items: items, Cursor: s.cursorTag() + next, More: a.Next != ""}, nil
+	}
+}
+
+// listed notes what lies in the folder.
+func (s *graphSession) listed(items []cold.Item) {
+	if s.fresh == nil {
+		s.fresh = make(map[string]bool, len(items))
+	}
+	for i := range items {
+		s.fresh[items[i].Key] = true
 	}
 }
 
@@ -207,6 +224,10 @@ func (s *graphSession) listFull(ctx context.Context, at string) (cold.Page, erro
 		}
 	}
 	to := min(from+graphPage, len(s.full))
+	if from == 0 || len(s.fresh) > mostFresh {
+		s.fresh = nil
+	}
+	s.listed(s.full[from:to])
 	p := cold.Page{Items: s.full[from:to:to]}
 	if to < len(s.full) {
 		p.More, p.Cursor = true, s.cursorTag()+strconv.Itoa(to)

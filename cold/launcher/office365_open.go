@@ -63,7 +63,7 @@ type fetching struct {
 // larger than 25 MB or Exchange cannot write it as MIME, is put together from its properties
 // and attachments: the documents are the same, the headers nearly.
 //
-// Items that this session did not list last are looked at first, for a message that a person
+// Items that this session did not just list are looked at first, for a message that a person
 // has moved away is still there for Graph.
 //
 // A message that Graph refuses to give while others come gets a Content.Err: of class poison
@@ -94,6 +94,7 @@ func (o *fetching) run(wanted []carried) error {
 		return err
 	}
 	for _, c := range o.again {
+		c.late = false
 		resp, err := o.s.value(o.ctx, c.id)
 		if err != nil {
 			c.err = err
@@ -264,8 +265,8 @@ func (o *fetching) stream(it cold.Item, c *cold.Content, b knowing) error {
 		return o.give(it, nil)
 	case nil: // got did not want the rest
 		return nil
-	default: // Open must not return nil, for that would confirm it
-		if o.broken == nil {
+	default: // the reader was told
+		if o.broken == nil && vaguemestre.ClassOf(err) != vaguemestre.ClassPoison {
 			o.broken = errOffice("read", vaguemestre.ClassSource, "a message broke off: %w", err)
 		}
 		return nil

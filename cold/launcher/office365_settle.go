@@ -179,8 +179,9 @@ func (b *settling) note(rc *cold.Receipt, o outcome) {
 			return
 		}
 		rc.Outcome = cold.SettleFailed
-	case graph.Invalid, graph.Conflict, graph.Gone, graph.Full, graph.TooLarge, graph.Missing:
+	case graph.Invalid, graph.Conflict, graph.Gone, graph.Full, graph.TooLarge:
 		rc.Outcome = cold.SettleFailed
+	case graph.Missing: // the target was removed: it is made anew, once
 	case graph.Transient, graph.Garbage: // it may have been done
 		if b.row++; b.row >= mostInRow {
 			b.whole = e
@@ -215,6 +216,7 @@ func (b *settling) one(ctx context.Context, id string) outcome {
 		case kindOf(err) == graph.Missing && !noMailbox(err) && b.do.Do == cold.DoMove:
 			b.lost.Store(true) // the message is there, so the folder is not
 			return outcome{err: err}
+		case kindOf(err) == graph.Transient && try == 0: // it may have been done all the same
 		case kindOf(err) == graph.Conflict && try < 2:
 		default:
 			return outcome{err: err}
