@@ -52,7 +52,7 @@ func newOffice(t *testing.T, o *Options) *office {
 		o = &Options{}
 	}
 	w := &office{t: t, clock: newMailClock()}
-	o.Now = w.clock.now
+	o.Now, o.TokenLife = w.clock.now, 24*time.Hour
 	if o.Concurrency == 0 {
 		o.Concurrency = 100
 	}
