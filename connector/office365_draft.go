@@ -197,7 +197,11 @@ func (d *delivery) sendDraft(ctx context.Context, c copyOf) error {
 			return doubt
 		}
 	}
-	// It still is a draft after the last try, and nothing is under way: it can be deleted.
+	// It still is a draft after the last try. If it can be deleted it did not go out, and will
+	// not: 404 would mean that it has left after all.
+	if err := d.c.JSON(ctx, &graph.Request{Op: "delete draft", Method: http.MethodDelete, Path: "/messages/" + graph.Seg(c.ID)}, nil); err != nil {
+		return doubt
+	}
 	f := *faultOf(doubt)
 	f.Kind = graph.Transient
 	return &f

@@ -35,6 +35,9 @@ func query(pairs ...string) url.Values {
 // errSession says that a session is worth nothing any more.
 var errSession = errors.New("the upload session has ended")
 
+// errOrder says that a session expects another range, and not which.
+var errOrder = errors.New("the upload session expects another range")
+
 // upload adds a large file; i is how many attachments there were before.
 func (d *delivery) upload(ctx context.Context, draft string, f file, i int) error {
 	src := &window{a: f.Attachment, size: f.size}
@@ -82,7 +85,7 @@ func (d *delivery) session(ctx context.Context, draft string, f file, src *windo
 			d.cancelUpload(ctx, s.URL)
 		}
 	}()
-	at, stalls := int64(0), 0
+	at, stalls, guessed := int64(0), 0, false
 	for {
 		piece, err := src.at(ctx, at)
 		if err != nil {
@@ -91,6 +94,16 @@ func (d *delivery) session(ctx context.Context, draft string, f file, src *windo
 		end := at + int64(len(piece))
 		last = last || end == f.size
 		next, done, err := d.put(ctx, s.URL, piece, at, f.size)
+		if errors.Is(err, errOrder) && !guessed {
+			// Ranges go in order, and this one is next: it was taken the first time, and the
+			// answer was lost. If that is wrong the following one is refused too.
+			next, err, guessed = end, nil, true
+		} else {
+			guessed = false
+		}
+		if errors.Is(err, errOrder) {
+			err = errSession
+		}
 		if err != nil || done {
 			return last, err
 		}
@@ -140,30 +153,7 @@ func (d *delivery) put(ctx context.Context, link string, piece []byte, at, size 
 	case ok:
 		return start, false, nil
 	}
-	// Out of order, or twice: the session itself knows where it stands.
-	start, err := d.standing(ctx, link)
-	return start, false, err
-}
-
-// standing asks a session which range it expects.
-func (d *delivery) standing(ctx context.Context, link string) (int64, error) {
-	resp, err := d.c.Upload(ctx, &graph.Request{Op: "ask upload", Link: link})
-	if err != nil {
-		if ctx.Err() != nil {
-			return 0, err
-		}
-		return 0, errSession
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	var r ranges
-	if err == nil {
-		err = json.Unmarshal(body, &r)
-	}
-	if start, ok := r.first(); err == nil && ok {
-		return start, nil
-	}
-	return 0, errSession
+	return 0, false, errOrder
 }
 
 // cancelUpload ends a session; nothing depends on it.

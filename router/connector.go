@@ -44,8 +44,9 @@ type MailSender interface {
 	// The far side gets every attachment byte for byte. If an attachment cannot be opened
 	// or read to its end, nothing is sent. What was opened is closed when SendMail returns.
 	// Text in any script arrives as it was written. Bcc stands in no header. The
-	// Message-ID and the Date are those of m. Reports that m.DSN wants are asked for, or the
-	// receipt's Notes say that they could not be.
+	// Message-ID is that of m, and so is the Date, unless the far side stamps its own.
+	// Reports that m.DSN wants are asked for, or the receipt's Notes say that they could not
+	// be.
 	//
 	// The receipt is non-nil once the dialogue began. It has every recipient once, with a
 	// state of its own. err != nil only if no recipient was accepted. If no recipient was

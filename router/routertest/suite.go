@@ -33,6 +33,9 @@ type Harness struct {
 	// FromHeaders is set if the far side takes recipients from headers, as Microsoft Graph
 	// does: a differing Envelope is then to be refused.
 	FromHeaders bool
+
+	// OwnDate is set if the far side stamps mails with a Date of its own.
+	OwnDate bool
 }
 
 // Received is one message at the far side.
