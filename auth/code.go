@@ -171,6 +171,9 @@ func (r *run) finish(ctx context.Context, q url.Values) (Progress, error) {
 		if v.state == StateWaiting || v.fault { // there is nothing to wait for: the browser has left
 			v.state = StateFailed
 		}
+		if v.help == noHelp {
+			v.help = helpUnknown
+		}
 		r.refuse(ctx, v, err)
 		return r.result()
 	}

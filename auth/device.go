@@ -77,6 +77,7 @@ func within(seconds float64, def, least, most time.Duration) time.Duration {
 // the others wait for it and then see what came of it.
 func (r *run) waitDevice(ctx context.Context, tell func()) error {
 	const op = "auth: wait for device sign-in"
+	tell() // before the lock, which another may hold for long
 	unlock, err := r.c.store.Lock(ctx, flowName(r.account))
 	if err != nil {
 		if ctx.Err() != nil {

@@ -42,7 +42,11 @@ func Explain(err error) (help settings.Text, ok bool) {
 			}
 		}
 	}
+	var said *answerError
 	switch {
+	case errors.As(err, &said):
+		help = explainEntra(said).help // its words are those of the RFCs too
+		return help, help != noHelp
 	case errors.Is(err, ErrNotAssociated):
 		return helpNotAssociated, true
 	case errors.Is(err, ErrReauth):

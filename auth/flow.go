@@ -202,7 +202,8 @@ func (f *Flow) Progress() Progress {
 
 // Wait goes on until the flow has ended, and returns nil exactly if it is approved;
 // otherwise Progress.Err, which says what to do. changed may be nil; it is called from this
-// goroutine, first with how the flow stands, then at each change.
+// goroutine, first with how the flow stands (with MethodCode once the browser can come back),
+// then at each change.
 //
 // With a device code it asks the provider at its pace: never before the interval has passed,
 // less often after slow_down, and on through faults of the line, which Progress.Fault tells,
@@ -239,14 +240,13 @@ func (f *Flow) Wait(ctx context.Context, changed func(Progress)) (Progress, erro
 			changed(r.progress())
 		}
 	}
-	tell()
 	var err error
-	if !r.ended() {
-		if r.known().Method == MethodDevice {
-			err = r.waitDevice(wctx, tell)
-		} else {
-			err = r.waitCode(wctx, tell)
-		}
+	switch {
+	case r.ended():
+	case r.known().Method == MethodDevice:
+		err = r.waitDevice(wctx, tell)
+	default:
+		err = r.waitCode(wctx, tell)
 	}
 	tell()
 	if r.ended() {
