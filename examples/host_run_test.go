@@ -9,6 +9,7 @@ import (
 	"github.com/vaguemestre/vaguemestre/cold/launcher"
 	"github.com/vaguemestre/vaguemestre/connector"
 	"github.com/vaguemestre/vaguemestre/connector/graphtest"
+	"github.com/vaguemestre/vaguemestre/examples/internal/demo"
 	"github.com/vaguemestre/vaguemestre/router"
 	"github.com/vaguemestre/vaguemestre/settings"
 	"github.com/vaguemestre/vaguemestre/store/sqlite"
@@ -27,7 +28,7 @@ func TestHostCode(t *testing.T) {
 	defer srv.Close()
 	box := srv.AddUser(graphtest.User{Address: "florian@mondaine.fr", Language: "fr"})
 
-	key, err := settings.NewKey(make([]byte, 32))
+	key, err := settings.ParseKey(demo.Key)
 	if err != nil {
 		t.Fatal(err)
 	}

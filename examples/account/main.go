@@ -130,7 +130,7 @@ func status(ctx context.Context, a auth.Account, s *screen) (int, error) {
 // associate takes up the request that is open, or begins one, and waits for its end.
 func associate(ctx context.Context, a auth.Account, o *options, s *screen) (int, error) {
 	st, err := a.Status(ctx)
-	if err != nil {
+	if err != nil && !o.anew { // what cannot be read can be replaced
 		return 1, err
 	}
 	var flow *auth.Flow

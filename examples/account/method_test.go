@@ -2,10 +2,12 @@ package main
 
 import (
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/vaguemestre/vaguemestre/connector/graphtest"
+	"github.com/vaguemestre/vaguemestre/examples/internal/demo"
 )
 
 // TestBrowser: where codes are blocked, somebody signs in with the browser of this machine.
@@ -70,5 +72,27 @@ func TestStoppedBeforeTheCode(t *testing.T) {
 	p.wait(1)
 	if e := p.errs.String(); e != "Stopped. The same command goes on.\n" {
 		t.Errorf("standard error: %s", e)
+	}
+}
+
+// TestOtherKey: what was sealed under a key that is lost can be replaced, or removed.
+func TestOtherKey(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"-new", "-forget"} {
+		s := newSite(t, nil)
+		if err := demo.Associate(t.Context(), s.srv, filepath.Join(s.dir, "state.db"), "compta", person); err != nil {
+			t.Fatal(err)
+		}
+		s.file["key"] = "cXVlbHF1ZSBhdXRyZSBjbMOpLCBlbmNvcmUgISEhISE="
+		p := s.start("en", how)
+		if how == "-new" {
+			if err := s.srv.Approve(p.out.says(t, codeEN), graphtest.Consent{User: person}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.wait(0)
+		if code, out, errs := s.run("en", "-status"); how == "-new" && code != 0 || !strings.HasPrefix(out, "compta: ") || errs != "" {
+			t.Errorf("%s: status: exit %d, %s%s", how, code, out, errs)
+		}
 	}
 }

@@ -39,7 +39,7 @@ func TestWrong(t *testing.T) {
 			if err := demo.Associate(s.t.Context(), s.srv, filepath.Join(s.dir, "state.db"), "compta", person); err != nil {
 				s.t.Fatal(err)
 			}
-			s.file["key"] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+			s.file["key"] = "cXVlbHF1ZSBhdXRyZSBjbMOpLCBlbmNvcmUgISEhISE="
 		}},
 		{name: "store in a missing folder", change: func(s *site) { s.file["store"] = "absent/state.db" }, code: 2, want: []string{"absent", `"store" in the configuration`}},
 		{name: "nobody there", change: func(s *site) { s.srv.Close() }, code: 1, want: []string{"auth: "}},

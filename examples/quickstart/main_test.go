@@ -37,7 +37,7 @@ func TestQuickstart(t *testing.T) {
 		`The account is associated: compta@mondaine\.fr, granted .*Mail\.Send`,
 		`A mail with "Facture été n°115\.pdf" was sent to factures@mondaine\.fr: accepted, through connector "compta"`,
 		`A mail with "Plan de masse\.tif" was sent to factures@mondaine\.fr: accepted`,
-		`(?m)^  Facture été n°115\.pdf +30 +delivered$`,
+		`(?m)^  Facture été n°115\.pdf +29 +delivered$`,
 		`(?m)^  Plan de masse\.tif +5242880 +delivered$`,
 		`Collected from "Boîte de réception": 2 mails are in "Traités" now\.\nA second pass took nothing\.`,
 	} {

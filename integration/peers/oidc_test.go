@@ -107,7 +107,7 @@ func accountAt(ctx context.Context, store, issuer, caFile string) (auth.Account,
 // tokenLife is that of the provider's access tokens, so that they end within the test.
 const tokenLife = 4 * time.Second
 
-// TestStrictProvider: an account is associated in a terminal; four processes with a hundred
+// TestStrictProvider: an account is associated in a terminal; eight processes with a hundred
 // goroutines each need a token at once after each one has ended, and each time one asks, never
 // with an old refresh token. A store that comes back from a backup uses an old one: that ends
 // the grant, which everybody learns once, and nobody asks again.
@@ -127,7 +127,7 @@ func TestStrictProvider(t *testing.T) {
 	if s, err := a.Status(ctx); err != nil || s.Standing != auth.StandingReady || s.User != person {
 		t.Fatalf("after signing in: %+v, %v", s, err)
 	}
-	const processes, rounds = 4, 3
+	const processes, rounds = 8, 3
 	var all []*child
 	for range processes {
 		all = append(all, newChild(t, store, p))
