@@ -233,7 +233,7 @@ func TestCanaries(t *testing.T) {
 		}
 	}
 	calm()
-	if s, err := job.Run(ctx); err != nil || delivered != 1 {
+	if s, err := job.Run(ctx); err != nil || delivered == 0 {
 		t.Errorf("%d delivered, the last run: %+v, %v", delivered, s, err)
 	}
 

@@ -105,7 +105,7 @@ func (w *world) scene(t *testing.T, listing, after string, mails [][]byte) *scen
 	addr := address(w.n)
 	w.n++
 	s := &scene{world: w, t: t, dir: t.TempDir(), box: w.srv.AddUser(graphtest.User{Address: addr, Language: "fr", Shared: true})}
-	s.box.DeliverAll("inbox", mails)
+	ids := s.box.DeliverAll("inbox", mails)
 	s.config = filepath.Join(s.dir, "config.json")
 	c := map[string]any{
 		"store": "state.db", "key": map[string]any{"env": "VAGUEMESTRE_KEY"},
@@ -157,8 +157,8 @@ func (w *world) scene(t *testing.T, listing, after string, mails [][]byte) *scen
 	}
 	// in the order of the mails
 	place := map[string]int{}
-	for i, m := range s.box.Messages("inbox") {
-		place[m.ID] = i
+	for i, id := range ids {
+		place[id] = i
 	}
 	slices.SortFunc(s.keys, func(a, b string) int { return order(place, a) - order(place, b) })
 	return s
