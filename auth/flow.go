@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/url"
 	"time"
 
@@ -93,6 +96,18 @@ var ErrNoFlow = errors.New("no sign-in waits for the account: begin one")
 // A Flow is safe for concurrent use and needs no closing. Its secrets are in no print,
 // JSON or log of it. The zero value was not begun and only tells so.
 type Flow struct{ r *run }
+
+// String names the account and the state.
+func (f Flow) String() string {
+	p := (&f).Progress()
+	return fmt.Sprintf("sign-in of account %q: %s", cut(p.Account), p.State)
+}
+
+// Format writes String, whatever the verb.
+func (f Flow) Format(s fmt.State, _ rune) { io.WriteString(s, f.String()) }
+
+// LogValue returns String.
+func (f Flow) LogValue() slog.Value { return slog.StringValue(f.String()) }
 
 // Begin begins a flow in the place of any that waits for the account, whose Wait ends with
 // state canceled. With a device code the provider is asked, and the code's time begins; ctx
