@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strings"
+	"unicode"
 )
 
 // claims are what an id_token says about who signed in.
@@ -59,12 +60,15 @@ func (c claims) is(address string) bool {
 	return false
 }
 
-// clean cuts a stranger's text and takes control characters out of it.
-func clean(s string) string {
-	return cut(strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfffd {
+// clean cuts a stranger's text and takes out of it what does not show: control characters,
+// also those that turn the direction of writing.
+func clean(s string) string { return cut(visible(s)) }
+
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
 			return -1
 		}
 		return r
-	}, s))
+	}, s)
 }

@@ -2,8 +2,10 @@ package auth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,12 +35,12 @@ func (c *client) beginDevice(ctx context.Context, ep oauth2.Endpoint, at *attemp
 	}
 	endpoint := c.asker().askDevice(ep.DeviceAuthURL, o)
 	var in struct {
-		DeviceCode string  `json:"device_code"`
-		UserCode   string  `json:"user_code"`
-		URI        string  `json:"verification_uri"`
-		URL        string  `json:"verification_url"` // QUIRK: Google's name of it
-		Expires    float64 `json:"expires_in"`
-		Interval   float64 `json:"interval"`
+		DeviceCode string          `json:"device_code"`
+		UserCode   string          `json:"user_code"`
+		URI        string          `json:"verification_uri"`
+		URL        string          `json:"verification_url"` // QUIRK: Google's name of it
+		Expires    json.RawMessage `json:"expires_in"`
+		Interval   json.RawMessage `json:"interval"`
 	}
 	asked := c.now()
 	if err := c.post(ctx, endpoint, form, &in); err != nil {
@@ -49,10 +51,10 @@ func (c *client) beginDevice(ctx context.Context, ep oauth2.Endpoint, at *attemp
 		in.URI = in.URL
 	}
 	// What is shown to a person, and opened, is a page of https and nothing else.
-	if _, err := parseURL(in.URI); err != nil || clean(in.URI) != in.URI {
+	if _, err := parseURL(in.URI); err != nil || visible(in.URI) != in.URI {
 		return &vaguemestre.Error{Op: op, Class: config, Err: &advice{helpURL, err}}
 	}
-	if in.DeviceCode == "" || in.UserCode == "" || len(in.UserCode) > 100 || clean(in.UserCode) != in.UserCode {
+	if in.DeviceCode == "" || in.UserCode == "" || len(in.UserCode) > 100 || visible(in.UserCode) != in.UserCode {
 		return &vaguemestre.Error{Op: op, Class: config, Err: &advice{text: helpRequest}}
 	}
 	at.DeviceCode, at.UserCode, at.URL = in.DeviceCode, in.UserCode, in.URI
@@ -62,12 +64,13 @@ func (c *client) beginDevice(ctx context.Context, ep oauth2.Endpoint, at *attemp
 }
 
 // within turns seconds that a stranger gave into a duration between bounds; what makes no
-// sense is the default.
-func within(seconds float64, def, least, most time.Duration) time.Duration {
-	if !(seconds > 0) {
+// sense is the default. QUIRK: old endpoints of Entra give them as a text.
+func within(raw json.RawMessage, def, least, most time.Duration) time.Duration {
+	seconds, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
+	switch {
+	case err != nil || !(seconds > 0):
 		return def
-	}
-	if seconds > most.Seconds() {
+	case seconds > most.Seconds():
 		return most
 	}
 	return max(time.Duration(seconds*float64(time.Second)), least)

@@ -2,9 +2,11 @@ package auth
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/settings"
 )
 
 func TestDeviceEnds(t *testing.T) {
@@ -137,6 +140,7 @@ func TestPollingKeepsThePace(t *testing.T) {
 		{"the interval before the first question too", nil, []reply{pending, pending, granted1}, sec(5, 5, 5)},
 		{"an interval of its own", map[string]any{"interval": 7}, []reply{pending, granted1}, sec(7, 7)},
 		{"no interval is 5 s", map[string]any{"interval": nil}, []reply{pending, granted1}, sec(5, 5)},
+		{"an interval as a text", map[string]any{"interval": "7"}, []reply{granted1}, sec(7)},
 		{"an interval without sense is 5 s", map[string]any{"interval": -3}, []reply{granted1}, sec(5)},
 		{"an interval for ever is cut", map[string]any{"interval": 1e12}, []reply{granted1}, sec(300)},
 		{"slow_down holds for all later questions", nil, []reply{refuse("slow_down"), pending, refuse("slow_down"), pending, granted1}, sec(5, 10, 10, 15, 15)},
@@ -170,6 +174,7 @@ func TestBeginRefusesWhatIsNotSafe(t *testing.T) {
 		{"no page", deviceReply(map[string]any{"verification_uri": nil}), config},
 		{"a user name in it", deviceReply(map[string]any{"verification_uri": "https://login.example.org@evil.example.org/"}), config},
 		{"control characters in the page", deviceReply(map[string]any{"verification_uri": "https://login.example.org/\u009b2J"}), config},
+		{"a code that turns the writing", deviceReply(map[string]any{"user_code": "AB\u202eCD"}), config},
 		{"control characters in the code", deviceReply(map[string]any{"user_code": "AB\x1b[2J"}), config},
 		{"no code", deviceReply(map[string]any{"user_code": nil}), config},
 		{"no device code", deviceReply(map[string]any{"device_code": ""}), config},
@@ -281,6 +286,27 @@ func TestResumeNeedsTheSameApplication(t *testing.T) {
 // However many wait, the provider is asked by one at a time, at its pace.
 func TestManyWaitsAreOneStream(t *testing.T) {
 	t.Parallel()
+	key, err := settings.ParseKey(base64.StdEncoding.EncodeToString([]byte("0123456789abcdef0123456789ABCDEF")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := settings.NewKeyring(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory, dir := new(Memory), filepath.Join(t.TempDir(), "tokens")
+	for name, open := range map[string]func() Store{
+		"memory": func() Store { return memory },
+		"files":  func() Store { return &Files{Dir: dir, Key: keys} }, // each time as another process would
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			manyWaits(t, open)
+		})
+	}
+}
+
+func manyWaits(t *testing.T, open func() Store) {
 	const waits = 8
 	var polling, most int
 	var mu sync.Mutex
@@ -295,15 +321,14 @@ func TestManyWaitsAreOneStream(t *testing.T) {
 		polling--
 		mu.Unlock()
 	}
-	s, store := newIDP(t, slow, slow, slow, slow, granted1), new(Memory)
-	k := newClock()
-	f := begin(t, s.microsoft(t, store, k).Account("a"), nil)
+	s, k := newIDP(t, slow, slow, slow, slow, granted1), newClock()
+	f := begin(t, s.microsoft(t, open(), k).Account("a"), nil)
 	var wg sync.WaitGroup
 	for i := range waits {
 		g := f
 		if i%2 == 1 { // another process
 			var err error
-			if g, err = s.microsoft(t, store, k).Account("a").Resume(t.Context()); err != nil {
+			if g, err = s.microsoft(t, open(), k).Account("a").Resume(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -112,7 +112,7 @@ func TestClaims(t *testing.T) {
 	if c := claimsOf(idToken("florian@mondaine.fr")); c.user() != "florian@mondaine.fr" || c.Tenant != "t1" || !c.is(" FLORIAN@mondaine.fr") || c.is("") {
 		t.Errorf("%+v", c)
 	}
-	if c := claimsOf(idToken("a\x1b[2Jb\u202e")); strings.ContainsAny(c.user(), "\x1b") {
+	if c := claimsOf(idToken("a\x1b[2Jb\u202e")); c.user() != "a[2Jb" {
 		t.Errorf("%q", c.user())
 	}
 	for _, s := range []string{"", ".", "..", "a.b.c", "a.bnVsbA.c", "a.W10.c", strings.Repeat("a", 1<<20), "a." + strings.Repeat("a", 1<<17) + ".c"} {

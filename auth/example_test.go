@@ -25,7 +25,7 @@ func Example_device() {
 
 	ms := &auth.Microsoft{
 		ClientID:  "11111111-2222-3333-4444-555555555555",
-		Tokens:    &auth.Memory{}, // a program that lives on takes auth.Files, or the store of store/sqlite
+		Tokens:    &auth.Memory{},            // a program that lives on takes auth.Files, or the store of store/sqlite
 		Authority: authority, CAFile: caFile, // of the fake; leave both out
 	}
 	account := ms.Account("compta")

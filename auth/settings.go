@@ -27,12 +27,21 @@ func (is *issues) url(path, value string) {
 	}
 }
 
+// base checks an address that others are made of.
+func (is *issues) base(path, value string) {
+	if strings.ContainsRune(value, '?') {
+		is.add(path, settings.CodeBadFormat, "it holds a query (?), which does not belong there", "l'adresse contient une requête (?), qui n'y a pas sa place")
+		return
+	}
+	is.url(path, value)
+}
+
 // ValidateSettings checks what concerns several keys.
 func (m *Microsoft) ValidateSettings() []settings.Issue {
 	var is issues
-	is.url("authority", m.Authority)
-	is.url("graph_url", m.GraphURL)
-	is.url("outlook_url", m.Outlook)
+	is.base("authority", m.Authority)
+	is.base("graph_url", m.GraphURL)
+	is.base("outlook_url", m.Outlook)
 	if !plainName(m.ClientID) {
 		is.add("client_id", settings.CodeBadFormat, "it is no application id: copy \"Application (client) ID\" from the registration",
 			"ce n'est pas un identifiant d'application : copiez « ID d'application (client) » depuis l'inscription")
@@ -91,7 +100,7 @@ func plainName(s string) bool {
 // ValidateSettings checks what concerns several keys.
 func (o *OAuth2) ValidateSettings() []settings.Issue {
 	var is issues
-	is.url("issuer", o.Issuer)
+	is.base("issuer", o.Issuer)
 	is.url("device_url", o.DeviceURL)
 	is.url("auth_url", o.AuthURL)
 	is.url("token_url", o.TokenURL)

@@ -133,6 +133,7 @@ func TestSettings(t *testing.T) {
 		"nearly this machine":             {ms(func(m *Microsoft) { m.Authority = "http://127.0.0.1.example.org" }), "https://"},
 		"user in an address":              {ms(func(m *Microsoft) { m.GraphURL = "https://graph.microsoft.com@example.org" }), "user name"},
 		"plain outlook":                   {ms(func(m *Microsoft) { m.Outlook = "http://outlook.example.org" }), "https://"},
+		"a query in the authority":        {ms(func(m *Microsoft) { m.Authority = "https://login.example.org/?x=" }), "query"},
 		"no store":                        {ms(func(m *Microsoft) { m.Tokens = nil }), "Tokens"},
 		"secret and certificate":          {ms(func(m *Microsoft) { m.ClientSecret, m.CertificateFile = "s", "c" }), "keep one"},
 		"no CA file":                      {ms(func(m *Microsoft) { m.CAFile = noCA + "x" }), "cannot be read"},
