@@ -252,14 +252,15 @@ func (s *scene) end() []string {
 }
 
 // sidecar drops from a sidecar what differs between two mailboxes: the item's key, what is
-// made of it, and the number that a name got because another of that name came first.
+// made of it, and the number that a name gets when another of that name came first: mails
+// are fetched side by side.
 func (s *scene) sidecar(data []byte) string {
 	var v map[string]any
 	if err := json.Unmarshal(data, &v); err != nil {
 		s.t.Errorf("sidecar: %v", err)
 	}
 	delete(v, "key")
-	delete(v, "file")
+	delete(v, "name") // original_name stays
 	b, _ := json.Marshal(v)
 	text := string(b)
 	for i, k := range s.keys {
