@@ -23,7 +23,8 @@ type screen struct {
 
 	mu    sync.Mutex
 	out   io.Writer
-	p     auth.Progress // the last that was shown
+	p     auth.Progress // the last that is known
+	shown string        // the page and code that were shown
 	fault string        // the last that was told
 }
 
@@ -37,17 +38,20 @@ func newScreen(out io.Writer, w *words, machine bool) *screen {
 	return s
 }
 
-// last returns the progress that was shown last.
+// last returns the progress that is known last.
 func (s *screen) last() auth.Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.p
 }
 
-// begin shows what somebody has to do.
+// begin says what begins. What somebody has to do comes with the first change: by then the
+// browser can come back.
 func (s *screen) begin(p auth.Progress, before auth.Status, resumed bool) {
+	s.mu.Lock()
+	s.p = p
+	s.mu.Unlock()
 	if s.machine {
-		s.changed(p)
 		return
 	}
 	s.line(s.w.title, p.Account)
@@ -58,20 +62,19 @@ func (s *screen) begin(p auth.Progress, before auth.Status, resumed bool) {
 		s.line(s.w.again, before.User)
 	}
 	s.line("")
-	s.changed(p)
 }
 
 // changed shows what is new since the last call; Wait calls it.
 func (s *screen) changed(p auth.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := s.p
 	s.p = p
 	if s.machine {
 		s.json(p)
 		return
 	}
-	if p.State == auth.StateWaiting && (p.URL != before.URL || p.UserCode != before.UserCode) {
+	if show := p.URL + " " + p.UserCode.Reveal(); p.State == auth.StateWaiting && show != s.shown {
+		s.shown = show
 		open := s.w.open
 		if p.Method == auth.MethodCode {
 			open = s.w.openHere
@@ -82,9 +85,7 @@ func (s *screen) changed(p auth.Progress) {
 			s.print("%s", s.w.sign)
 		}
 		s.print("")
-		if !s.tty {
-			s.print("%s", s.w.waiting)
-		}
+		s.countdown(time.Now(), true)
 	}
 	fault := ""
 	if p.Fault != nil {
@@ -107,11 +108,13 @@ func (s *screen) live() (stop func()) {
 		t := time.NewTicker(s.every)
 		defer t.Stop()
 		for {
-			s.remaining(time.Now())
 			select {
 			case <-ended:
 				return
-			case <-t.C:
+			case now := <-t.C:
+				s.mu.Lock()
+				s.countdown(now, false)
+				s.mu.Unlock()
 			}
 		}
 	}()
@@ -124,16 +127,22 @@ func (s *screen) live() (stop func()) {
 	}
 }
 
-func (s *screen) remaining(now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.p.State != auth.StateWaiting || s.p.Expires.IsZero() {
+// countdown tells the remaining time: in a line that changes, or else at first and then shorter.
+func (s *screen) countdown(now time.Time, first bool) {
+	if s.shown == "" || s.p.State != auth.StateWaiting {
 		return
 	}
 	left := max(s.p.Expires.Sub(now).Round(time.Second), 0)
-	if s.tty {
+	switch {
+	case s.p.Expires.IsZero():
+		if first {
+			s.print("%s", s.w.waiting)
+		}
+	case s.tty:
 		fmt.Fprintf(s.out, "\r\x1b[K"+s.w.left, left)
-	} else {
+	case first:
+		s.print(s.w.left, left)
+	default:
 		s.print(s.w.minute, left)
 	}
 }

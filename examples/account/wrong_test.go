@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/connector/graphtest"
@@ -127,6 +128,17 @@ func TestScreen(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	out.Reset()
+	now := time.Now()
+	s.tty, s.p, s.shown = true, auth.Progress{State: auth.StateWaiting, Expires: now.Add(90 * time.Second)}, "x"
+	s.countdown(now, true)
+	s.countdown(now.Add(time.Second), false)
+	s.countdown(now.Add(time.Hour), false)
+	if got := strings.Split(out.String(), "\r\x1b[K"); len(got) != 4 || !strings.Contains(got[1], "1m30s") || !strings.Contains(got[2], "1m29s") ||
+		!strings.Contains(got[3], " 0s ") || strings.Contains(out.String(), "\n") {
+		t.Errorf("%q", got)
+	}
+	out.Reset()
+	s.tty = false
 	s.end(auth.Progress{State: auth.StateFailed, Help: settings.Text{EN: "Ask somebody.", FR: "Demandez."}})
 	if got := out.String(); got != "Failed. Ask somebody.\n" {
 		t.Errorf("%q", got)
