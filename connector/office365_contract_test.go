@@ -37,8 +37,8 @@ func TestOffice365Contract(t *testing.T) {
 				}
 				return out
 			},
-			DropAtEnd:   func() { drop.Store(1) },
-			Stall:       func() { stall.Store(1) },
+			DropAtEnd: func() { drop.Store(1) },
+			Stall:     func() { stall.Store(1) },
 			Down: func() {
 				if _, err := w.app.Token(t.Context(), auth.Graph); err != nil { // reads the CA file, which goes with the server
 					t.Fatal(err)

@@ -70,6 +70,9 @@ type documentReader struct {
 	closed  bool
 }
 
+// errChanged is why a file of another length than was announced is not sent.
+var errChanged = errors.New("has not as many bytes as were announced: it changed meanwhile")
+
 const base64Block = 3 * 8 << 10
 
 func (r *documentReader) Read(p []byte) (int, error) {
@@ -81,7 +84,7 @@ func (r *documentReader) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if err := r.encode(); err != nil {
-			return 0, fmt.Errorf("attachment %q: %w", clean(r.d.files[r.i].Name, 80), err)
+			return 0, &readError{fmt.Errorf("attachment %q %w", clean(r.d.files[r.i].Name, 80), err)}
 		}
 	}
 	n := copy(p, r.text)
@@ -103,14 +106,14 @@ func (r *documentReader) encode() error {
 	r.n += int64(n)
 	switch {
 	case r.n > f.size, err != nil && r.n < f.size && (err == io.EOF || err == io.ErrUnexpectedEOF):
-		return &readError{fmt.Errorf("has not the %d bytes that were announced: it changed meanwhile", f.size)}
+		return errChanged
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
 		r.text = append(base64.StdEncoding.AppendEncode(nil, r.in[:n]), r.d.texts[r.i+1]...)
 		r.i++
 		r.n = 0
 		return r.release()
 	case err != nil:
-		return &readError{fmt.Errorf("cannot be read: %w", err)}
+		return fmt.Errorf("cannot be read: %w", err)
 	}
 	r.text = base64.StdEncoding.AppendEncode(r.text[:0:0], r.in)
 	return nil
@@ -126,7 +129,7 @@ func (r *documentReader) current(f file) (io.ReadCloser, error) {
 	if r.rc == nil {
 		rc, err := f.Open()
 		if err != nil {
-			return nil, &readError{fmt.Errorf("cannot be opened: %w", err)}
+			return nil, fmt.Errorf("cannot be opened: %w", err)
 		}
 		r.rc = rc
 	}

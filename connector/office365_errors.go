@@ -34,7 +34,7 @@ func (d *delivery) explain(err error) *vaguemestre.Error {
 	if errors.As(err, &r) {
 		e.Class = vaguemestre.ClassPoison
 		if !errors.As(err, new(*vaguemestre.Error)) {
-			e.Err = &told{"an attachment cannot be read, and nothing was sent: " + r.Error(), err}
+			e.Err = &told{r.Error() + "; nothing was sent", err}
 		}
 	}
 	return e

@@ -207,7 +207,7 @@ func (s *window) at(ctx context.Context, start int64) ([]byte, error) {
 		if ctx.Err() != nil {
 			return nil, canceled(opSend, ctx.Err())
 		}
-		return nil, fmt.Errorf("attachment %q: %w", clean(s.a.Name, 80), &readError{err})
+		return nil, &readError{fmt.Errorf("attachment %q %w", clean(s.a.Name, 80), err)}
 	}
 	return s.buf, nil
 }
@@ -249,14 +249,14 @@ func (s *window) read(ctx context.Context, start, n int64) (err error) {
 			err = rerr
 		}
 	}
+	if err == nil {
+		return nil
+	}
+	s.buf = s.buf[:0]
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		err = fmt.Errorf("has not the %d bytes that were announced: it changed meanwhile", s.size)
+		return errChanged
 	}
-	if err != nil {
-		s.buf = s.buf[:0]
-		return fmt.Errorf("cannot be read: %w", err)
-	}
-	return nil
+	return fmt.Errorf("cannot be read: %w", err)
 }
 
 // renew gives up the buffer.
