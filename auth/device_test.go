@@ -364,10 +364,10 @@ func TestCancelEndsWait(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			var err error
-			k.sleeps = nil
-			s.script[0].before = sync.OnceFunc(func() { err = g.Cancel(t.Context()) })
+			canceled := make(chan error, 1)
+			s.script[0].before = sync.OnceFunc(func() { canceled <- g.Cancel(t.Context()) })
 			p, werr := f.Wait(t.Context(), nil)
+			err := <-canceled
 			if err != nil || p.State != StateCanceled || vaguemestre.ClassOf(werr) != vaguemestre.ClassCanceled || p.UserCode != "" {
 				t.Errorf("%+v, %v, %v", p, werr, err)
 			}
@@ -391,8 +391,10 @@ func TestCancelWhileTheAnswerComes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.script[0].before = func() { err = g.Cancel(t.Context()) }
-	if p, _ := f.Wait(t.Context(), nil); p.State != StateCanceled || err != nil {
+	canceled := make(chan error, 1)
+	s.script[0].before = func() { canceled <- g.Cancel(t.Context()) }
+	p, _ := f.Wait(t.Context(), nil)
+	if err := <-canceled; p.State != StateCanceled || err != nil {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if st, err := a.Status(t.Context()); err != nil || st.Standing != StandingNone {
@@ -405,9 +407,16 @@ func TestBeginReplaces(t *testing.T) {
 	s, store, k := newIDP(t, pending, granted1), new(Memory), newClock()
 	a := s.microsoft(t, store, k).Account("a")
 	f := begin(t, a, nil)
-	var g *Flow
-	s.script[0].before = func() { g = begin(t, a, nil) }
+	second := make(chan *Flow, 1)
+	s.script[0].before = func() {
+		g, err := a.Begin(t.Context(), nil)
+		if err != nil {
+			t.Error(err)
+		}
+		second <- g
+	}
 	p, err := f.Wait(t.Context(), nil)
+	g := <-second
 	if p.State != StateCanceled || p.Help != helpReplaced || vaguemestre.ClassOf(err) != vaguemestre.ClassCanceled {
 		t.Errorf("the first: %+v, %v", p, err)
 	}

@@ -59,6 +59,7 @@ func flowName(account string) string { return "flow/" + account }
 type run struct {
 	c       *client
 	account string
+	id      string        // of the attempt
 	turn    chan struct{} // holds one token: who has it waits
 
 	mu      sync.Mutex
@@ -69,7 +70,7 @@ type run struct {
 }
 
 func newRun(c *client, account string, at attempt) *run {
-	r := &run{c: c, account: account, at: at, turn: make(chan struct{}, 1)}
+	r := &run{c: c, account: account, id: at.ID, at: at, turn: make(chan struct{}, 1)}
 	r.turn <- struct{}{}
 	r.p = Progress{
 		Account: account, Method: at.Method, State: StateWaiting, URL: at.URL,
@@ -190,7 +191,7 @@ func (r *run) update(ctx context.Context, change func(at *attempt) bool) error {
 		switch {
 		case err != nil:
 			return err
-		case at == nil || at.ID != r.at.ID:
+		case at == nil || at.ID != r.id:
 			return errReplaced
 		}
 		if !change(at) {
@@ -209,7 +210,7 @@ func (r *run) sync(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case at == nil || at.ID != r.at.ID:
+	case at == nil || at.ID != r.id:
 		r.end(outcome{State: StateCanceled, Class: vaguemestre.ClassCanceled, Help: helpReplaced, err: &vaguemestre.Error{
 			Op: "auth: sign-in", Class: vaguemestre.ClassCanceled, Err: &advice{helpReplaced, nil}}})
 	case at.Outcome != nil:
