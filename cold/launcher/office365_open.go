@@ -3,7 +3,6 @@ package launcher
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,8 +19,8 @@ import (
 const (
 	aheadBody = 1 << 20         // bytes of a message that are read ahead
 	patience  = 2 * time.Second // for which a larger one keeps its place in the mailbox's budget while another is read
-	mostInRow = 5               // messages in a row that fail mean that the source fails as a whole
-	fewest    = 3               // messages that fail while none comes mean the same
+	mostInRow = 5               // messages in a row that fail call for a look at another one
+	fewest    = 3               // messages that fail while none comes do the same
 )
 
 // carried is what became of one request for a message.
@@ -33,6 +32,8 @@ type carried struct {
 	late bool           // it is larger and nobody took it in time: ask again
 	gone bool
 	err  error
+
+	whole error // what err means if it is not the message's fault
 }
 
 func (c *carried) drop() {
@@ -110,8 +111,8 @@ func (o *fetching) run(wanted []carried) error {
 			return err
 		}
 	}
-	if o.came == 0 && len(o.failed) >= fewest {
-		return o.s.denied("read", o.failed[0].err)
+	if o.came == 0 && len(o.failed) >= fewest && !o.works() {
+		return o.failed[0].whole
 	}
 	for _, c := range o.failed {
 		if err := o.give(c.item, &cold.Content{Err: c.err}); err != nil {
@@ -309,7 +310,7 @@ func (o *fetching) trouble(c carried) error {
 		if c.body != nil {
 			return o.fail(c, vaguemestre.ClassPoison)
 		}
-		if o.row++; o.row >= mostInRow {
+		if o.row++; o.row >= mostInRow && !o.works() {
 			return graphError("read", c.err)
 		}
 		o.build = append(o.build, c)
@@ -338,20 +339,46 @@ func (o *fetching) verdict(c carried) error {
 
 // fail keeps a verdict until it is known that others came.
 func (o *fetching) fail(c carried, class vaguemestre.Class) error {
-	whole := o.s.denied("read", c.err)
-	if class != vaguemestre.ClassPoison {
-		if o.row++; o.row >= mostInRow {
-			return whole
-		}
-	}
-	var e *vaguemestre.Error
-	if errors.As(whole, &e) {
-		e.Class = class
-		if class == vaguemestre.ClassPoison {
-			e.Err = fmt.Errorf("graph does not give this message: look at it with a mail program: %w", c.err)
-		}
-		c.err = e
-	}
+	c.whole = o.s.denied("read", c.err)
 	o.failed = append(o.failed, c)
+	if o.row++; o.row >= mostInRow && !o.works() {
+		return c.whole
+	}
+	e := graphError("read", c.err)
+	e.Class = class
+	if class == vaguemestre.ClassPoison {
+		e.Err = fmt.Errorf("graph does not give this message: look at it with a mail program: %w", c.err)
+	}
+	o.failed[len(o.failed)-1].err = e
 	return nil
+}
+
+// works asks for a message that did not fail. If it comes, those that fail are to blame; if
+// they made the source fail as a whole, nothing would come after them, in this run and the
+// next ones.
+func (o *fetching) works() bool {
+	bad := map[string]bool{}
+	for _, list := range [][]carried{o.failed, o.build} {
+		for _, c := range list {
+			bad[c.id] = true
+		}
+	}
+	page, err := o.s.page(o.ctx, &graph.Request{Op: "list", Path: "/mailFolders/" + graph.Seg(o.s.folder.ID) + "/messages",
+		Query: url.Values{"$select": {"id"}, "$top": {"100"}}})
+	if err != nil {
+		return false
+	}
+	tries := 0
+	for _, m := range page.Value {
+		if bad[m.ID] || m.ID == "" || tries == 3 {
+			continue
+		}
+		tries++
+		if resp, err := o.s.value(o.ctx, m.ID); err == nil {
+			resp.Body.Close()
+			o.row = 0
+			return true
+		}
+	}
+	return false
 }
