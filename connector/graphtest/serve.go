@@ -43,25 +43,29 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request, t target) {
 	}
 	s.dress(w.Header(), r, t)
 	out := &answer{w: w, log: &s.log, call: call, leave: func() {}}
-	rep := s.log.ask(call)
-	if t.entra {
-		s.play(out, r, t, rep, func(w http.ResponseWriter) { s.serveEntra(w, r, t, body) })
-		out.finish()
-		return
-	}
-	c, no := &request{op: t.op, upload: true}, (*refusal)(nil)
 	within := true
-	if !t.upload {
-		c, no = s.identify(r, t)
+	if !t.entra && !t.upload {
+		c, no := s.identify(r, t)
 		if key := lineOf(c); key != "" && no == nil {
 			out.leave, within = s.budget.enter(key, s.o.Concurrency, s.now(), s.o.RetryAfter)
 			defer out.leave()
 		}
 	}
-	c.call, c.body, c.long = call, body, size > maxRequest
-	do := func(w http.ResponseWriter) { s.graph(w, r, t, c, no) }
+	rep := s.log.ask(call) // may take its time, and change what is known
+	do := func(w http.ResponseWriter) {
+		if t.entra {
+			s.serveEntra(w, r, t, body)
+			return
+		}
+		c, no := &request{op: t.op, upload: true}, (*refusal)(nil)
+		if !t.upload {
+			c, no = s.identify(r, t)
+		}
+		c.call, c.body, c.long = call, body, size > maxRequest
+		s.graph(w, r, t, c, no)
+	}
 	if !within {
-		rep, do = nil, func(w http.ResponseWriter) { s.throttled(w) }
+		rep, do = nil, s.throttled
 	}
 	s.play(out, r, t, rep, do)
 	out.finish()
