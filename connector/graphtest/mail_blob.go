@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -94,6 +95,14 @@ func (w *blobWriter) blob() (*blob, error) {
 	return &blob{size: w.size, mem: w.mem, file: w.file}, w.err
 }
 
+// discard drops what was written.
+func (w *blobWriter) discard() {
+	if w.file != nil {
+		w.files.drop(w.file)
+	}
+	w.file, w.mem, w.err = nil, nil, os.ErrClosed
+}
+
 // tempFiles are the files of a server's blobs. They have no name where the system allows
 // that; close removes the others.
 type tempFiles struct {
@@ -113,22 +122,33 @@ func (t *tempFiles) create() (*os.File, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		f.Close()
-		os.Remove(f.Name())
+		end(f)
 		return nil, os.ErrClosed
 	}
 	t.open = append(t.open, f)
 	return f, nil
 }
 
+// drop ends one file.
+func (t *tempFiles) drop(f *os.File) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.open = slices.DeleteFunc(t.open, func(x *os.File) bool { return x == f })
+	end(f)
+}
+
 func (t *tempFiles) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, f := range t.open {
-		f.Close()
-		if runtime.GOOS == "windows" {
-			os.Remove(f.Name())
-		}
+		end(f)
 	}
 	t.open, t.closed = nil, true
+}
+
+func end(f *os.File) {
+	f.Close()
+	if runtime.GOOS == "windows" {
+		os.Remove(f.Name())
+	}
 }

@@ -131,7 +131,7 @@ func (w *mimeWriter) attachment(a *attachment) {
 	if a.inline {
 		disposition = "inline"
 	}
-	w.field("Content-Type", kind)
+	w.field("Content-Type", oneLine(kind))
 	w.field("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": oneLine(a.name)}))
 	if a.contentID != "" {
 		w.field("Content-ID", "<"+oneLine(a.contentID)+">")
@@ -192,4 +192,6 @@ func words(s string) string {
 }
 
 // oneLine keeps a value from beginning a field of its own.
-func oneLine(s string) string { return strings.NewReplacer("\r", " ", "\n", " ").Replace(s) }
+func oneLine(s string) string { return lineEnds.Replace(s) }
+
+var lineEnds = strings.NewReplacer("\r", " ", "\n", " ")

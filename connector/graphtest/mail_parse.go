@@ -131,6 +131,8 @@ func addresses(list []netmail.Address) []address {
 	return out
 }
 
+var folds = strings.NewReplacer("\r\n", "", "\n", "")
+
 // headersOf returns the header fields in order, unfolded.
 func headersOf(raw *blob) []header {
 	list, _ := splitHeader(raw)
@@ -140,7 +142,7 @@ func headersOf(raw *blob) []header {
 		if !ok {
 			continue
 		}
-		value = strings.NewReplacer("\r\n", "", "\n", "").Replace(strings.TrimSpace(value))
+		value = folds.Replace(strings.TrimSpace(value))
 		out = append(out, header{strings.TrimSpace(name), strings.ToValidUTF8(value, "\uFFFD")})
 	}
 	return out

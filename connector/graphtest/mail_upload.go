@@ -167,11 +167,14 @@ func (s *Server) putUpload(w http.ResponseWriter, r *http.Request, c *request) (
 
 // cancelUpload ends a session, what came of it is dropped.
 func (s *Server) cancelUpload(w http.ResponseWriter, r *http.Request, c *request) (int, any, *fault) {
-	_, token, f := s.session(r)
+	u, token, f := s.session(r)
 	if f != nil {
 		return 0, nil, f
 	}
 	s.endSession(token)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.w.discard()
 	return http.StatusNoContent, nil, nil
 }
 

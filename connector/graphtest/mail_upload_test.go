@@ -4,21 +4,16 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
 )
 
-// content is n bytes that repeat nowhere nearby.
+// contentOf is n bytes that repeat nowhere.
 func contentOf(n int) []byte {
 	b := make([]byte, n)
-	x := uint32(n) | 1
-	for i := range b {
-		x ^= x << 13
-		x ^= x >> 17
-		x ^= x << 5
-		b[i] = byte(x)
-	}
+	rand.NewChaCha8([32]byte{byte(n)}).Read(b)
 	return b
 }
 
