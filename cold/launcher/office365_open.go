@@ -18,7 +18,7 @@ import (
 
 const (
 	aheadBody = 1 << 20         // bytes of a message that are read ahead
-	patience  = 2 * time.Second // for which a larger one keeps its place in the mailbox's budget while another is read
+	waits     = 2 * time.Second // for which a larger one keeps its place in the mailbox's budget while another is read
 	mostInRow = 5               // messages in a row that fail call for a look at another one
 	fewest    = 3               // messages that fail while none comes do the same
 )
@@ -189,7 +189,7 @@ func (s *graphSession) carry(ctx context.Context, c carried, out chan<- carried)
 			send(ctx, out, c)
 		case err == nil:
 			c.live = resp
-			timer := time.NewTimer(patience)
+			timer := time.NewTimer(s.waits)
 			defer timer.Stop()
 			select {
 			case out <- c:
