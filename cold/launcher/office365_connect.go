@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/vaguemestre/vaguemestre"
 	"github.com/vaguemestre/vaguemestre/auth"
@@ -28,6 +29,7 @@ type graphSession struct {
 	folder  graph.Folder
 	over    error // why the session is over
 
+	waits time.Duration // shorter in tests
 	walk  walk
 	full  []cold.Item     // what ListingFull found
 	fresh map[string]bool // keys that were listed just now: they lie in the folder
@@ -38,7 +40,7 @@ type graphSession struct {
 // The account's own mailbox is known by the id that /me tells, also if Mailbox names it, so
 // that its messages have the same keys either way; another one by its address.
 func (l *Office365) Connect(ctx context.Context, o *cold.ConnectOptions) (cold.Session, error) {
-	s := &graphSession{l: *l, log: discard}
+	s := &graphSession{l: *l, log: discard, waits: waits}
 	if o != nil {
 		s.readOnly = o.ReadOnly
 		if o.Logger != nil {

@@ -118,6 +118,7 @@ func TestOffice365DoesNotHoldTheBudgetWhileTheSinkIsSlow(t *testing.T) {
 	}
 	box.DeliverAll("inbox", raws)
 	s := connect(t, l)
+	s.waits = 50 * time.Millisecond
 	items, _ := listAll(t, s, "")
 	n := 0
 	err := s.Open(t.Context(), items, func(it cold.Item, content *cold.Content) error {
@@ -125,7 +126,7 @@ func TestOffice365DoesNotHoldTheBudgetWhileTheSinkIsSlow(t *testing.T) {
 			return nil
 		}
 		if n++; n == 1 { // all the others wait to be heard now; somebody else on the mailbox must get through
-			time.Sleep(patience + 200*time.Millisecond)
+			time.Sleep(4 * s.waits)
 			for range 3 {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				_, err := l.Connect(ctx, nil)
