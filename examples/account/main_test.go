@@ -189,7 +189,7 @@ func TestNotApproved(t *testing.T) {
 		en, fr string
 	}{
 		"declined": {nil, (*graphtest.Server).Decline, "Declined (", "Refusé ("},
-		"blocked":  {nil, (*graphtest.Server).Block, "Blocked (AADSTS53003). ", "Bloqué (AADSTS53003). "},
+		"blocked":  {nil, (*graphtest.Server).Block, "Blocked (AADSTS53003): ", "Bloqué (AADSTS53003) : "},
 		"expired":  {&graphtest.Options{CodeLife: 2 * time.Second}, func(*graphtest.Server, string) error { return nil }, "Expired (", "Expiré ("},
 	} {
 		for _, lang := range []string{"en", "fr"} {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vaguemestre/vaguemestre/connector/graphtest"
 	"github.com/vaguemestre/vaguemestre/examples/internal/demo"
@@ -95,4 +96,53 @@ func TestOtherKey(t *testing.T) {
 			t.Errorf("%s: status: exit %d, %s%s", how, code, out, errs)
 		}
 	}
+}
+
+// TestTwoTerminals: a second person at the same account sees the same code, and both learn that
+// it was approved.
+func TestTwoTerminals(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	one := s.start("en")
+	code := one.out.says(t, codeEN)
+	two := s.start("fr")
+	if other := two.out.says(t, codeFR); other != code || !strings.Contains(two.out.String(), "elle est reprise") {
+		t.Errorf("one shows %s, the other\n%s", code, two.out.String())
+	}
+	if err := s.srv.Approve(code, graphtest.Consent{User: person}); err != nil {
+		t.Fatal(err)
+	}
+	one.wait(0)
+	two.wait(0)
+	if n := redeemed(s.srv); n != 1 {
+		t.Errorf("the code was redeemed %d times", n)
+	}
+}
+
+// redeemed counts the sign-ins that gave tokens.
+func redeemed(srv *graphtest.Server) (n int) {
+	for _, c := range srv.Calls() {
+		if c.Op == "token" && c.Status == http.StatusOK {
+			n++
+		}
+	}
+	return n
+}
+
+// TestExpiredMeanwhile: a request whose time ended while nobody watched is not taken up again: a
+// new one begins without being asked for.
+func TestExpiredMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, &graphtest.Options{CodeLife: 2 * time.Second})
+	p := s.start("en")
+	first := p.out.says(t, codeEN)
+	p.stop()
+	p.wait(1)
+	time.Sleep(2100 * time.Millisecond)
+	p = s.start("en")
+	if code := p.out.says(t, codeEN); code == first || strings.Contains(p.out.String(), "taken up again") {
+		t.Errorf("the code %s is over:\n%s", first, p.out.String())
+	}
+	p.stop()
+	p.wait(1)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/examples/internal/config"
@@ -157,7 +158,7 @@ func (s *screen) end(p auth.Progress) {
 		if p.Code != "" {
 			state += " (" + p.Code + ")"
 		}
-		s.line("%s. %s", state, s.w.help(p.Help))
+		s.line(s.w.standing, state, s.w.help(p.Help))
 		return
 	}
 	s.line(s.w.approved, p.User)
@@ -173,7 +174,8 @@ func (s *screen) scopes(granted, missing []string, help string) {
 		s.line(s.w.missing, strings.Join(missing, " "))
 	}
 	if help != "" {
-		s.line("%s", help)
+		first, n := utf8.DecodeRuneInString(help)
+		s.line("%c%s.", unicode.ToUpper(first), strings.TrimSuffix(help[n:], "."))
 	}
 }
 

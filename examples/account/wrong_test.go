@@ -139,8 +139,8 @@ func TestScreen(t *testing.T) {
 	}
 	out.Reset()
 	s.tty = false
-	s.end(auth.Progress{State: auth.StateFailed, Help: settings.Text{EN: "Ask somebody.", FR: "Demandez."}})
-	if got := out.String(); got != "Failed. Ask somebody.\n" {
+	s.end(auth.Progress{State: auth.StateFailed, Help: settings.Text{EN: "ask somebody", FR: "demandez"}})
+	if got := out.String(); got != "Failed: ask somebody\n" {
 		t.Errorf("%q", got)
 	}
 }
