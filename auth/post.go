@@ -130,7 +130,7 @@ func (c *client) redeem(ctx context.Context, tokenURL string, form url.Values) (
 	switch {
 	case in.Access == "":
 		return nil, errors.New("the answer has no access token")
-	case !printable(in.Access) || !printable(in.Refresh):
+	case !printable(in.Access):
 		return nil, errors.New("the answer has a token with characters that no header can carry")
 	case in.Type != "" && !strings.EqualFold(in.Type, "Bearer"): // RFC 6749 section 7.1
 		return nil, fmt.Errorf("the provider gives tokens of type %q, only Bearer is known", cut(in.Type))
@@ -143,8 +143,8 @@ func (c *client) redeem(ctx context.Context, tokenURL string, form url.Values) (
 	return a, nil
 }
 
-// printable reports whether a token can stand in a header and a SASL message: RFC 6749
-// appendix A.12.
+// printable reports whether an access token can stand in a header and a SASL message (RFC
+// 6750 section 2.1, RFC 7628 section 3.1). A refresh token stands in forms alone.
 func printable(token string) bool {
 	return !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -265,3 +265,21 @@ func (x *tester) change(f func(r *record)) {
 		x.Fatal(err)
 	}
 }
+
+// hangOnce answers nothing before goOn; the requests of others are not kept waiting.
+func hangOnce(arrived, goOn chan struct{}) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		select {
+		case <-goOn:
+		case <-r.Context().Done():
+		}
+	}
+}
+
+// lasting is a context that ends after d.
+func lasting(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
