@@ -28,9 +28,6 @@ const (
 	maxPage     = 1000
 )
 
-// pathOf is what a path that a filter or an order names is called in this package.
-func pathOf(s string) string { return strings.ToLower(s) }
-
 // parseQuery reads the options of a listing. known says which properties there are; nil
 // takes any.
 func parseQuery(raw url.Values, known func(name string) bool) (*query, *fault) {
@@ -56,7 +53,7 @@ func parseQuery(raw url.Values, known func(name string) bool) (*query, *fault) {
 		}
 	}
 	for _, s := range strings.Split(q.values.Get("$select"), ",") {
-		if s = pathOf(strings.TrimSpace(s)); s == "" {
+		if s = strings.ToLower(strings.TrimSpace(s)); s == "" {
 			continue
 		}
 		if s == "*" {
@@ -75,7 +72,7 @@ func parseQuery(raw url.Values, known func(name string) bool) (*query, *fault) {
 		}
 		if known != nil {
 			for _, p := range f.paths {
-				if name, _, _ := strings.Cut(pathOf(p), "/"); !known(name) {
+				if name, _, _ := strings.Cut(strings.ToLower(p), "/"); !known(name) {
 					return nil, bad("RequestBroker--ParseUri", "Could not find a property named '%s' on type 'microsoft.graph.message'.", cutText(p))
 				}
 			}
@@ -92,7 +89,7 @@ func parseQuery(raw url.Values, known func(name string) bool) (*query, *fault) {
 	}
 	q.count = strings.EqualFold(q.values.Get("$count"), "true")
 	for _, s := range strings.Split(q.values.Get("$expand"), ",") {
-		q.attachments = q.attachments || strings.HasPrefix(pathOf(strings.TrimSpace(s)), "attachments")
+		q.attachments = q.attachments || strings.HasPrefix(strings.ToLower(strings.TrimSpace(s)), "attachments")
 	}
 	return q, q.efficient()
 }
@@ -105,12 +102,12 @@ func (q *query) efficient() *fault {
 	}
 	var named []string
 	for _, p := range q.filter.paths {
-		if p = pathOf(p); !slices.Contains(named, p) {
+		if p = strings.ToLower(p); !slices.Contains(named, p) {
 			named = append(named, p)
 		}
 	}
 	for i, k := range q.order {
-		if i >= len(named) || named[i] != pathOf(k.path) {
+		if i >= len(named) || named[i] != strings.ToLower(k.path) {
 			return bad("InefficientFilter", "The restriction or sort order is too complex for this operation.")
 		}
 	}
@@ -142,7 +139,7 @@ func knownProperty(name string) bool {
 
 // get returns the properties that a filter asks for, made as they are asked.
 func (it *item) get(path string) any {
-	name, _, _ := strings.Cut(pathOf(path), "/")
+	name, _, _ := strings.Cut(strings.ToLower(path), "/")
 	return value(it.object(&shown{fields: []string{name}}), path)
 }
 

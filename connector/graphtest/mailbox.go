@@ -150,8 +150,8 @@ func (b *Mailbox) AddFolder(path string) {
 	b.folderAt(path, true)
 }
 
-// Move moves a message as a person would, making the folder if it is missing; Remove removes
-// it for good. Ids of both forms are taken, unknown ones ignored.
+// Move moves a message as a person would, making the folder if it is missing. An id of
+// either form is taken, an unknown one ignored.
 func (b *Mailbox) Move(id, folder string) {
 	b.lock()
 	defer b.mu.Unlock()
@@ -160,7 +160,7 @@ func (b *Mailbox) Move(id, folder string) {
 	}
 }
 
-// Remove removes a message for good.
+// Remove removes a message for good, as Move finds it.
 func (b *Mailbox) Remove(id string) {
 	b.lock()
 	defer b.mu.Unlock()
