@@ -75,7 +75,7 @@ func large(id, n int) []byte {
 
 func TestOffice365BringsLargeMailsWhole(t *testing.T) {
 	t.Parallel()
-	c := startCloud(t, nil)
+	c := startCloud(t, &graphtest.Options{Latency: 5 * time.Millisecond})
 	box, l := c.mailbox("large")
 	want := map[string][]byte{}
 	var raws [][]byte
