@@ -35,10 +35,10 @@ type authRequest struct {
 func (s *Server) readAuth(tenant string, q url.Values) (a *authRequest, no *entraError, err error) {
 	a = &authRequest{app: s.app(q.Get("client_id")), tenant: strings.ToLower(tenant), query: q}
 	if a.app == nil {
-		return nil, nil, fmt.Errorf("AADSTS700016: Application with identifier '%s' was not found in the directory.", cut(q.Get("client_id")))
+		return nil, nil, fmt.Errorf("AADSTS700016: Application with identifier '%s' was not found in the directory", cut(q.Get("client_id")))
 	}
 	if a.redirect, err = url.Parse(q.Get("redirect_uri")); err != nil || !goodRedirect(a.redirect) {
-		return nil, nil, fmt.Errorf("AADSTS50011: The redirect URI '%s' specified in the request does not match the redirect URIs configured for the application.", cut(q.Get("redirect_uri")))
+		return nil, nil, fmt.Errorf("AADSTS50011: The redirect URI '%s' specified in the request does not match the redirect URIs configured for the application", cut(q.Get("redirect_uri")))
 	}
 	if a.asked, no = s.scopes(q.Get("scope")); no != nil {
 		return a, no, nil

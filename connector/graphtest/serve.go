@@ -2,8 +2,6 @@ package graphtest
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/hex"
 	"io"
 	"net/http"
 	"net/url"
@@ -211,11 +209,4 @@ func (s *Server) within(c *request, method, ref string, header http.Header, body
 	}
 	s.log.status(call, w.status)
 	return w.status, w.header, w.body.Bytes()
-}
-
-// random returns n random bytes in hex.
-func random(n int) string {
-	b := make([]byte, n)
-	rand.Read(b)
-	return hex.EncodeToString(b)
 }
