@@ -3,6 +3,8 @@ package connector
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -11,8 +13,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"encoding/base64"
 
 	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/connector/graphtest"
@@ -79,16 +79,26 @@ func letterOf(id string, sizes ...int) *router.Message {
 	return m
 }
 
-// grain is content in which every place differs from its neighbours.
+// grain is content in which every block differs from the others.
 func grain(n int) []byte {
 	b := make([]byte, n)
-	x := uint32(n)*2654435761 + 1
+	for i := 0; i < n; i += copy(b[i:], noise) {
+		if i > 0 {
+			binary.BigEndian.PutUint32(b[max(0, i-4):], uint32(i))
+		}
+	}
+	return b
+}
+
+var noise = func() []byte {
+	b := make([]byte, 4093)
+	x := uint32(1)
 	for i := range b {
 		x = x*1664525 + 1013904223
 		b[i] = byte(x >> 24)
 	}
 	return b
-}
+}()
 
 // drafts are what lies in Drafts.
 func (w *town) drafts() int { return len(w.box.Messages("drafts")) }

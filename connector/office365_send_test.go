@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -60,8 +59,7 @@ func TestOffice365Sizes(t *testing.T) {
 		{"3.1 MB", []int{3_100_000}, map[string]int{"messages.create": 1, "attachments.create": 1, "messages.send": 1}},
 		{"3.2 MB", []int{3_200_000}, map[string]int{"upload.create": 1, "upload.put": 1, "messages.send": 1}},
 		{"many small ones", []int{900_000, 900_000, 900_000, 900_000}, map[string]int{"attachments.create": 4, "messages.send": 1}},
-		{"mixed", []int{10, 3 << 20, 2_000_000, rangeSize, rangeSize + 1}, map[string]int{"attachments.create": 2, "upload.create": 3, "upload.put": 4, "messages.send": 1}},
-		{"35 MB", []int{35 << 20}, map[string]int{"upload.create": 1, "upload.put": 10, "messages.send": 1}},
+		{"mixed", []int{10, 3 << 20, 1000, rangeSize, rangeSize + 1}, map[string]int{"attachments.create": 2, "upload.create": 3, "upload.put": 4, "messages.send": 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -386,7 +384,8 @@ func TestOffice365BadFile(t *testing.T) {
 	}
 }
 
-// stream is content that can only be read from its beginning to its end.
+// stream is content that can only be read from its beginning to its end: going back means
+// opening it anew.
 func stream(n int) router.Attachment {
 	return router.Attachment{Name: "flux.bin", Size: -1, Open: func() (io.ReadCloser, error) { return io.NopCloser(io.MultiReader(bytes.NewReader(grain(n)))), nil }}
 }
@@ -434,27 +433,23 @@ func TestOffice365Sessions(t *testing.T) {
 			return nil
 		},
 	} {
-		for _, streamed := range []bool{false, true} {
-			t.Run(fmt.Sprint(name, "/streamed=", streamed), func(t *testing.T) {
-				t.Parallel()
-				w := newTown(t, nil)
-				w.Script(script)
-				m := letterOf("session@mondaine.fr", 10, 10_000_000)
-				if streamed {
-					m.Attachments[1] = stream(10_000_000)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newTown(t, nil)
+			w.Script(script)
+			m := letterOf("session@mondaine.fr", 10)
+			m.Attachments = append(m.Attachments, stream(2*rangeSize+1000)) // three ranges
+			rc, err := w.connector().SendMail(t.Context(), m)
+			if err != nil || rc.State != router.Accepted {
+				t.Fatalf("%+v, %v", rc, err)
+			}
+			w.mustArrive(t, m)
+			for _, c := range w.Calls() {
+				if c.Upload && (c.Header.Get("Authorization") != "" || c.Size > 4<<20) {
+					t.Errorf("upload of %d bytes with Authorization %q", c.Size, c.Header.Get("Authorization"))
 				}
-				rc, err := w.connector().SendMail(t.Context(), m)
-				if err != nil || rc.State != router.Accepted {
-					t.Fatalf("%+v, %v", rc, err)
-				}
-				w.mustArrive(t, m)
-				for _, c := range w.Calls() {
-					if c.Upload && (c.Header.Get("Authorization") != "" || c.Size > 4<<20) {
-						t.Errorf("upload with %v, %d bytes", http.Header(c.Header)["Authorization"] != nil, c.Size)
-					}
-				}
-			})
-		}
+			}
+		})
 	}
 }
 
