@@ -115,6 +115,12 @@ func startChild(t *testing.T, p *rotator, ca, dir, kill string) *child {
 		}
 		cmd.Wait()
 	})
+	return c
+}
+
+// ready waits until it asks for an account.
+func (c *child) ready(t *testing.T) *child {
+	t.Helper()
 	if got := c.line(); got != "ready" {
 		t.Fatalf("the child says %q", got)
 	}
@@ -161,8 +167,11 @@ func TestEightProcesses(t *testing.T) {
 	for range 8 {
 		children = append(children, startChild(t, x.idp, ca, dir, ""))
 	}
+	for _, c := range children {
+		c.ready(t)
+	}
 	for round := range 10 {
-		name := fmt.Sprint("account ", round)
+		name := fmt.Sprint("account-", round)
 		expired(t, x, name)
 		before := x.idp.asked()
 		for _, c := range children {
@@ -209,13 +218,13 @@ func TestKilledWhileRefreshing(t *testing.T) {
 			x.idp.lenient = c.lenient
 			expired(t, x, acct)
 			x.told()
-			killed := startChild(t, x.idp, ca, dir, c.kill)
+			killed := startChild(t, x.idp, ca, dir, c.kill).ready(t)
 			fmt.Fprintln(killed.in, acct)
 			if s := killed.line(); s != "" {
 				t.Fatalf("it was not killed but says %s", s)
 			}
 			before := x.idp.asked()
-			other := startChild(t, x.idp, ca, dir, "")
+			other := startChild(t, x.idp, ca, dir, "").ready(t)
 			for range 3 {
 				fmt.Fprintln(other.in, acct)
 				s := other.line()
@@ -246,7 +255,7 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 	defer close(hang)
 	arrived := make(chan struct{})
 	x.idp.scripted = []http.HandlerFunc{hangOnce(arrived, hang)}
-	c := startChild(t, x.idp, ca, dir, "")
+	c := startChild(t, x.idp, ca, dir, "").ready(t)
 	fmt.Fprintln(c.in, acct)
 	<-arrived
 	if _, err := x.store.Lock(lasting(t, 100*time.Millisecond), grantName(acct)); err == nil {
