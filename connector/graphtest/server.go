@@ -228,7 +228,7 @@ func (s *Server) listen() error {
 }
 
 // Close stops the server, dropping what is under way, and removes CAFile. It returns when
-// nothing of it runs any more; it may be called twice.
+// no call is being done any more; it may be called twice.
 func (s *Server) Close() error {
 	var err error
 	s.once.Do(func() {
