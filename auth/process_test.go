@@ -95,7 +95,8 @@ type child struct {
 func startChild(t *testing.T, p *rotator, ca, dir, kill string) *child {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.v", "-test.timeout=120s")
-	cmd.Env = append(os.Environ(), childEnv+"="+p.URL+"|"+ca+"|"+dir, "VAGUEMESTRE_AUTH_KILL="+kill)
+	cmd.Env = append(os.Environ(), childEnv+"="+p.URL+"|"+ca+"|"+dir, "VAGUEMESTRE_AUTH_KILL="+kill,
+		"GORACE=atexit_sleep_ms=0") // by default a process of the race detector ends with a second of sleep
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
