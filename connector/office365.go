@@ -34,6 +34,7 @@ type Office365 struct {
 	mu      sync.Mutex
 	clients map[clientKey]*graph.Client
 	asOwn   map[auth.Account]bool // Graph does not let the account into Mailbox: it sends from its own
+	strays  []stray               // drafts that could not be deleted yet
 
 	// Hooks of tests.
 	sleep func(ctx context.Context, d time.Duration) error

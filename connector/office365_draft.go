@@ -16,6 +16,7 @@ import (
 const (
 	maxDrafts = 3 // begun anew after an ambiguous answer
 	maxSends  = 3 // of one draft, each only once it is known that it still is one
+	maxStrays = 100
 
 	deleteTime = 30 * time.Second
 	farewell   = 700 * time.Millisecond // for deleting after ctx has ended
@@ -36,6 +37,7 @@ const copyFields = "id,isDraft,parentFolderId,internetMessageId"
 
 // drafts sends the letter as a draft.
 func (d *delivery) drafts(ctx context.Context) error {
+	d.o.sweep(ctx)
 	for n := 1; ; n++ {
 		err := d.draft(ctx)
 		if !errors.Is(err, errAgain) {
@@ -199,7 +201,7 @@ func (d *delivery) sendDraft(ctx context.Context, c copyOf) error {
 	}
 	// It still is a draft after the last try. If it can be deleted it did not go out, and will
 	// not: 404 would mean that it has left after all.
-	if err := d.c.JSON(ctx, &graph.Request{Op: "delete draft", Method: http.MethodDelete, Path: "/messages/" + graph.Seg(c.ID)}, nil); err != nil {
+	if err := (stray{d.c, c.ID}).delete(ctx); err != nil {
 		return doubt
 	}
 	f := *faultOf(doubt)
@@ -257,15 +259,50 @@ func byMessageID(ctx context.Context, c *graph.Client, id string) ([]copyOf, err
 	return slices.DeleteFunc(page.Value, func(f copyOf) bool { return bareID(f.MessageID) != id }), nil
 }
 
-// remove deletes a draft, also when ctx has ended. It reports whether it is gone for sure.
-func (d *delivery) remove(ctx context.Context, id string) bool {
+// remove deletes a draft, also when ctx has ended.
+func (d *delivery) remove(ctx context.Context, id string) {
 	short, cancel := lastWords(ctx)
 	defer cancel()
-	err := d.c.JSON(short, &graph.Request{Op: "delete draft", Method: http.MethodDelete, Path: "/messages/" + graph.Seg(id), Accept: []int{http.StatusNotFound}}, nil)
-	if err != nil {
-		d.l.note("a draft of the mail may be left in Drafts, since it could not be deleted: delete it there")
+	s := stray{d.c, id}
+	if s.delete(short, http.StatusNotFound) != nil {
+		d.o.leave(s)
+		d.l.note("a draft of the mail may be left in Drafts for now: it could not be deleted, and is with the next large mail")
 	}
-	return err == nil
+}
+
+// stray is a draft that was left behind.
+type stray struct {
+	c  *graph.Client
+	id string
+}
+
+func (s stray) delete(ctx context.Context, accept ...int) error {
+	return s.c.JSON(ctx, &graph.Request{Op: "delete draft", Method: http.MethodDelete, Path: "/messages/" + graph.Seg(s.id), Accept: accept}, nil)
+}
+
+// leave remembers a draft that could not be deleted, since the mailbox was throttled, say.
+func (o *Office365) leave(s stray) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.strays) < maxStrays {
+		o.strays = append(o.strays, s)
+	}
+}
+
+// sweep deletes the drafts that were left behind, as far as it can.
+func (o *Office365) sweep(ctx context.Context) {
+	o.mu.Lock()
+	list := o.strays
+	o.strays = nil
+	o.mu.Unlock()
+	for i, s := range list {
+		if s.delete(ctx, http.StatusNotFound) != nil {
+			for _, s := range list[i:] {
+				o.leave(s)
+			}
+			return
+		}
+	}
 }
 
 // removeStrays deletes drafts of this mail whose id nobody knows.

@@ -45,7 +45,15 @@ func newTown(t testing.TB, o *graphtest.Options) *town {
 
 // connector is one of the application, from the town hall's mailbox.
 func (w *town) connector() *Office365 {
-	return &Office365{Account: w.app, Mailbox: "mairie@mondaine.fr", Timeout: 20 * time.Second, sleep: w.sleep}
+	return w.over(&Office365{Account: w.app, Mailbox: "mairie@mondaine.fr"})
+}
+
+// over gives o a clock that waiting moves on.
+func (w *town) over(o *Office365) *Office365 {
+	start := time.Now()
+	o.Timeout, o.sleep = 20*time.Second, w.sleep
+	o.now = func() time.Time { return start.Add(time.Duration(w.slept.Load())) }
+	return o
 }
 
 func (w *town) sleep(ctx context.Context, d time.Duration) error {

@@ -3,7 +3,6 @@ package connector
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"github.com/vaguemestre/vaguemestre"
 	"github.com/vaguemestre/vaguemestre/internal/graph"
@@ -61,7 +60,7 @@ func (o *Office365) ResolveMail(ctx context.Context, m *router.Message) (router.
 	}
 	for _, d := range drafts {
 		// 404: it has just gone, and perhaps out.
-		err := d.c.JSON(ctx, &graph.Request{Op: "delete draft", Method: http.MethodDelete, Path: "/messages/" + graph.Seg(d.id)}, nil)
+		err := d.delete(ctx)
 		if f := faultOf(err); f != nil && f.Kind == graph.Missing {
 			return router.InDoubt, nil
 		}
@@ -70,10 +69,4 @@ func (o *Office365) ResolveMail(ctx context.Context, m *router.Message) (router.
 		}
 	}
 	return router.Deferred, nil
-}
-
-// stray is a draft that was left behind.
-type stray struct {
-	c  *graph.Client
-	id string
 }

@@ -240,7 +240,6 @@ func TestOffice365PlainDoubt(t *testing.T) {
 				return nil
 			})
 			o := w.connector()
-			o.now = func() time.Time { return time.Unix(w.slept.Load()/1e9, w.slept.Load()%1e9) }
 			if c.change != nil {
 				c.change(o)
 			}
