@@ -87,7 +87,8 @@ func (a Account) Token(ctx context.Context, aud Audience) (*oauth2.Token, error)
 }
 
 // Refresh is Token for a server that has refused the access token stale: if another caller
-// has brought a newer one since, that is returned, else the provider is asked.
+// has brought a newer one since, that is returned, else the provider is asked. What came so
+// and is refused in its turn within 10 s is not renewed again: class auth.
 func (a Account) Refresh(ctx context.Context, aud Audience, stale string) (*oauth2.Token, error) {
 	c, err := a.client("refresh")
 	if err != nil {

@@ -39,6 +39,8 @@ type pass struct {
 	Token   string    `json:"token"`
 	Issued  time.Time `json:"issued"`
 	Expires time.Time `json:"expires,omitzero"` // zero: the provider did not tell
+
+	Replaces bool `json:"replaces,omitempty"` // a token that a server refused
 }
 
 const recordVersion = 1

@@ -16,8 +16,8 @@ import (
 const (
 	opToken = "auth: token"
 
-	// tooYoung is the age below which a refused token is not renewed: it is not the age
-	// that the server dislikes, and the next one would be refused alike.
+	// tooYoung is the age below which a refused token that already took the place of a refused
+	// one is not renewed again: the next would be refused alike.
 	tooYoung = 10 * time.Second
 
 	// idleAfter is when KeepAlive renews. Entra forgets a grant that was not used for 90 days.
@@ -36,6 +36,8 @@ type renewal struct {
 	rec   *record
 	rev   int64
 	asked bool
+
+	replaces bool // what comes takes the place of a token that a server refused
 }
 
 func (r *renewal) run() (pass, error) {
@@ -112,9 +114,10 @@ func (r *renewal) round() (p pass, done bool, err error) {
 			r.k.put(r.aud, p)
 			return p, true, nil
 		}
-		if age := now.Sub(p.Issued); r.stale != "" && p.Token == r.stale && age >= 0 && age < tooYoung {
+		r.replaces = r.stale != "" && p.Token == r.stale
+		if age := now.Sub(p.Issued); r.replaces && p.Replaces && age >= 0 && age < tooYoung {
 			return pass{}, true, r.fail(vaguemestre.ClassAuth, "", fmt.Errorf(
-				"the server refuses a token that was issued %s ago, so that a newer one would not help: check that the account has the rights it needs there", age.Round(time.Second)))
+				"the server refuses a token that was issued %s ago, in the place of another that it refused: a further one would not help: check that the account has the rights it needs there", age.Round(time.Second)))
 		}
 	}
 	if r.rec.Refresh == "" && c.grant != Application {
@@ -221,7 +224,7 @@ func (r *renewal) take(a *answer, aud Audience, scopes []string) (pass, bool, er
 	if again, err := c.asks(n, aud); err == nil {
 		scopes = again // found under what is asked for from now on
 	}
-	p := pass{Token: a.AccessToken, Issued: n.Refreshed, Expires: a.Expires.UTC()}
+	p := pass{Token: a.AccessToken, Issued: n.Refreshed, Expires: a.Expires.UTC(), Replaces: r.replaces && aud == r.aud}
 	n.keep(strings.Join(scopes, " "), p)
 	if !r.store(n) {
 		return pass{}, false, nil
