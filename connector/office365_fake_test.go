@@ -78,6 +78,22 @@ func (w *town) person(t testing.TB, address string, grants ...string) auth.Accou
 	return a
 }
 
+// drafted sends m as a large mail goes out, whatever its size: so that tests of drafts need
+// not move megabytes.
+func drafted(ctx context.Context, o *Office365, m *router.Message) (*router.Receipt, error) {
+	who, err := o.who(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := o.letter(ctx, m, who)
+	if err != nil {
+		return nil, err
+	}
+	l.way = byDraft
+	d := &delivery{o: o, l: l, who: who}
+	return d.receipt(d.deliver(ctx, who.mailbox))
+}
+
 // letterOf is a small mail with files of these sizes.
 func letterOf(id string, sizes ...int) *router.Message {
 	m := &router.Message{To: []string{"destinataire@example.org"}, Subject: "Facture", Text: "Bonjour", MessageID: id}

@@ -137,19 +137,7 @@ func TestOffice365DraftDoubt(t *testing.T) {
 		go func() {
 			for i := range work {
 				m := letterOf(fmt.Sprintf("doute.%d@mondaine.fr", i))
-				who, err := o.who(t.Context())
-				if err != nil {
-					done <- err
-					continue
-				}
-				l, err := o.letter(t.Context(), m, who)
-				if err != nil {
-					done <- err
-					continue
-				}
-				l.way = byDraft // small, so that a thousand of them take no time
-				d := &delivery{o: o, l: l, who: who}
-				rc, err := d.receipt(d.deliver(t.Context(), who.mailbox))
+				rc, err := drafted(t.Context(), o, m)
 				if err == nil && (rc.State != router.Accepted || rc.MessageID != m.MessageID) {
 					err = fmt.Errorf("the receipt is %+v", rc)
 				}
