@@ -176,9 +176,18 @@ func TestFaults(t *testing.T) {
 		"an odd token": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"access_token":"a\r\nX: y"}`) }, 0},
 		"a number":     {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"access_token":7}`) }, 0},
 		"another type": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"access_token":"x","token_type":"mac"}`) }, 0},
-		"a redirect":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }, 0},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, 0},
 		"too long": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"access_token":%q}`, strings.Repeat("x", maxAnswer))
+		}, 0},
+		"endless": {func(w http.ResponseWriter, _ *http.Request) {
+			for b := make([]byte, 64<<10); ; {
+				if _, err := w.Write(b); err != nil {
+					return
+				}
+			}
 		}, 0},
 		"deeply nested": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat(`{"a":`, 20000)) }, 0},
 		"a broken line": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0},
@@ -192,7 +201,11 @@ func TestFaults(t *testing.T) {
 			x.signIn()
 			x.clock.pass(2 * time.Hour)
 			x.idp.scripted = []http.HandlerFunc{c.h}
+			begun := time.Now()
 			_, err := x.token(t.Context(), acct, Graph, "")
+			if took := time.Since(begun); took > x.timeout/2 {
+				t.Errorf("took %s", took)
+			}
 			var e *vaguemestre.Error
 			if !errors.As(err, &e) || e.Class != vaguemestre.ClassDeferred || e.RetryAfter != c.after || errors.Is(err, ErrReauth) {
 				t.Fatalf("got %v, after %v", err, e.RetryAfter)

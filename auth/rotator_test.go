@@ -120,9 +120,8 @@ func (p *rotator) caFile(t *testing.T) string {
 
 // testDialect is Entra's with addresses and scopes of its own.
 type testDialect struct {
-	url      string
-	app      bool
-	noSecond bool
+	url string
+	app bool
 }
 
 func (d testDialect) endpoints(context.Context) (oauth2.Endpoint, error) {

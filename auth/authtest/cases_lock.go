@@ -56,8 +56,8 @@ var lockCases = []storeCase{
 				if err == nil {
 					t.Fatal("the lock was given twice")
 				}
-			case <-time.After(2 * time.Second):
-				t.Error("waiting goes on 2 s after its context has ended")
+			case <-time.After(late):
+				t.Errorf("waiting goes on %s after its context has ended", late)
 			}
 			unlock()
 			t.lock(t.s, "a") // who left does not hold it

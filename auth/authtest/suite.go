@@ -52,8 +52,10 @@ type storeTest struct {
 	s    auth.Store
 }
 
-// patience is for what should not wait at all.
-var patience = 20 * time.Second
+var (
+	patience = 20 * time.Second // for what should not wait at all
+	late     = 2 * time.Second  // for what should end with its context
+)
 
 // soon bounds what should not wait.
 func (t *storeTest) soon() context.Context {
@@ -123,8 +125,8 @@ func (t *storeTest) locked(s auth.Store, name string) {
 		if err == nil {
 			t.Fatalf("the lock of %.40q was given twice", name)
 		}
-	case <-time.After(2 * time.Second):
-		t.Fatal("waiting for a lock goes on 2 s after its context has ended")
+	case <-time.After(late):
+		t.Fatalf("waiting for a lock goes on %s after its context has ended", late)
 	}
 	if took := time.Since(begun); took < 40*time.Millisecond {
 		t.Fatalf("a lock that is held is refused after %s without waiting", took)

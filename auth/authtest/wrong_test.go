@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -189,6 +190,11 @@ func (w *wrongStore) unlockAny(ctx context.Context, name string) (func(), error)
 
 var tokens = map[string]chan struct{}{}
 
+func TestMain(m *testing.M) {
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // else each process of the race detector ends with a second of sleep
+	m.Run()
+}
+
 // TestSuiteFindsWrongStores proves the suite: each fault fails in the case that is there
 // for it.
 func TestSuiteFindsWrongStores(t *testing.T) {
@@ -220,8 +226,9 @@ func TestSuiteFindsWrongStores(t *testing.T) {
 		"unlocks whoever holds it":               "unlocking twice",
 	} {
 		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
 			suite.Wrong(t, strings.ReplaceAll(want, " ", "_"), func(t *testing.T) {
-				patience = time.Second // in a process of its own
+				patience, late = time.Second, 300*time.Millisecond // in a process of its own
 				TestStore(t, func(t *testing.T) func() auth.Store {
 					m, mu := new(auth.Memory), new(sync.Mutex)
 					return func() auth.Store { return &wrongStore{Memory: m, fault: fault, own: new(auth.Memory), mu: mu} }
