@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/vaguemestre/vaguemestre"
@@ -270,7 +269,7 @@ func (d *decoder) checkPJ(a *attachment) {
 		d.deviate(a.path+"/IdUnique", fmt.Sprintf("there is more than one document %q", cut(f.ID, 60)))
 	}
 	d.held[f.ID] = true
-	if a.compta == 0 && !slices.Contains([]string{"006", "012", "013"}, f.Type) {
+	if a.compta == 0 {
 		d.loose = append(d.loose, f.ID)
 	}
 }

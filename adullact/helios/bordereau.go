@@ -1,6 +1,9 @@
 package helios
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Prices in the summary: about what an item costs without its strings.
 const (
@@ -157,9 +160,9 @@ func (r *pieceReader) line() {
 		case "MtTVA":
 			r.va.add(r.amount())
 		case "EtatLigPce":
-			if v := r.value(); !slices.Contains(p.LineStates, v) && len(p.LineStates) < 100 {
-				p.LineStates = append(p.LineStates, v)
-			}
+			r.once(&p.LineStates, r.value())
+		case "ObsEtat":
+			r.once(&p.LineReasons, r.value())
 		case "PJRef":
 			r.ref()
 		}
@@ -169,6 +172,13 @@ func (r *pieceReader) line() {
 func first(dst *string, v string) {
 	if *dst == "" {
 		*dst = v
+	}
+}
+
+// once appends what is not there yet, to a length.
+func (r *pieceReader) once(list *[]string, v string) {
+	if v != "" && !slices.Contains(*list, v) && len(*list) < 100 && r.take(2*len(v)) {
+		*list = append(*list, v)
 	}
 }
 
@@ -197,9 +207,7 @@ func (r *pieceReader) tiers() {
 				nom += " " + part
 			}
 		}
-		if nom != "" && !slices.Contains(r.p.Tiers, nom) && len(r.p.Tiers) < 100 && r.take(priceItem) {
-			r.p.Tiers = append(r.p.Tiers, nom)
-		}
+		r.once(&r.p.Tiers, strings.TrimSpace(nom))
 	})
 }
 

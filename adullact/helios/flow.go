@@ -97,7 +97,8 @@ type Piece struct {
 	DtePcePec   string   `json:"dte_pce_pec,omitempty"`
 	DtePceRej   string   `json:"dte_pce_rej,omitempty"`
 	DtePceInst  string   `json:"dte_pce_inst,omitempty"`
-	LineStates  []string `json:"line_states,omitempty"` // EtatLigPce, each once
+	LineStates  []string `json:"line_states,omitempty"`  // EtatLigPce, each once
+	LineReasons []string `json:"line_reasons,omitempty"` // ObsEtat of lines, each once
 }
 
 // PJRef is a piece's reference to a document.
