@@ -60,7 +60,7 @@ func (d *decoder) decode() error {
 		if err := d.Err(); !errors.As(err, &e) {
 			return classed(err)
 		}
-		return poison("%w: %w", ErrNotActes, d.Err())
+		return poison("%w: %s", ErrNotActes, e.What)
 	}
 	k, ok := ours(d.Local(), d.Space())
 	if !ok {
@@ -177,16 +177,17 @@ func (d *decoder) acte() {
 		case "ClassificationDateVersion":
 			d.text(&a.DateClassification)
 		case "Document":
+			path := d.Path()
 			if list := d.fichier(nil); len(list) == 1 {
 				if a.Document != (Fichier{}) {
-					d.deviates("an act has more than one document: the others are taken for annexes")
+					d.m.deviates(path, "an act has more than one document: the others are taken for annexes")
 					a.Annexes = append(a.Annexes, list...)
 					break
 				}
 				a.Document = list[0]
 			}
 		case "Annexes":
-			nombre, before := d.value("Nombre"), len(a.Annexes)
+			path, nombre, before := d.Path(), d.value("Nombre"), len(a.Annexes)
 			d.children(func(local string) {
 				if local != "Annexe" {
 					d.unknown()
@@ -195,7 +196,7 @@ func (d *decoder) acte() {
 				a.Annexes = d.fichier(a.Annexes)
 			})
 			if nombre != fmt.Sprint(len(a.Annexes)-before) {
-				d.deviates("Nombre is not the number of annexes")
+				d.m.deviates(path, "Nombre is not the number of annexes")
 			}
 		case "DocumentPapier": // 2018; xsi:nil leaves it empty
 			d.text(&a.DocumentPapier)

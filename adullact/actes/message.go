@@ -64,7 +64,7 @@ func (m *Message) Files() []Fichier {
 type Envelope struct {
 	Emetteur     Emetteur  `json:"emetteur"`
 	Destinataire string    `json:"destinataire,omitempty"` // SIREN, when the state is the sender
-	Formulaires  []Fichier `json:"formulaires"`            // the messages
+	Formulaires  []Fichier `json:"formulaires,omitempty"`  // the messages
 
 	Referent       *Referent `json:"referent,omitempty"`        // only with Options.Personal
 	AdressesRetour []string  `json:"adresses_retour,omitempty"` // only with Options.Personal
@@ -88,10 +88,10 @@ type Referent struct {
 
 // Acte is what is known of an act.
 type Acte struct {
-	Date          string   `json:"date"`           // of the decision
-	NumeroInterne string   `json:"numero_interne"` // the collectivité's own number
-	CodeNature    string   `json:"code_nature"`    // "1" to "6": [NatureOf]; others are kept as they are
-	Matieres      []string `json:"matieres"`       // codes of levels 1 to 5, "" for one that is left out between others
+	Date          string   `json:"date"`               // of the decision
+	NumeroInterne string   `json:"numero_interne"`     // the collectivité's own number
+	CodeNature    string   `json:"code_nature"`        // "1" to "6": [NatureOf]; others are kept as they are
+	Matieres      []string `json:"matieres,omitempty"` // codes of levels 1 to 5, "" for one that is left out between others
 	Objet         string   `json:"objet"`
 
 	Precedent          string `json:"precedent,omitempty"` // IDActe of an act before this one

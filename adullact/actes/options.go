@@ -73,7 +73,9 @@ func poison(format string, args ...any) error {
 func classed(err error) error {
 	var e *xmlscan.Error
 	if errors.As(err, &e) {
-		return poison("%w", e)
+		short := *e
+		short.Path = cut(e.Path)
+		return poison("%w", &short)
 	}
 	if vaguemestre.ClassOf(err) != "" {
 		return err

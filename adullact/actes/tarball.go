@@ -106,7 +106,10 @@ type members struct {
 func (m *members) Read(p []byte) (int, error) {
 	for {
 		n, err := m.gz.Read(p)
-		if n > 0 || err != io.EOF {
+		switch {
+		case n > 0 && err == io.EOF:
+			return n, nil
+		case err != io.EOF:
 			return n, err
 		}
 		switch head, err := m.b.Peek(2); {
