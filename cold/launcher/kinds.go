@@ -19,5 +19,11 @@ func register(r *settings.Registry[cold.Launcher], accounts *auth.Accounts) erro
 		Help: settings.Text{EN: "Collects the mails of one folder of a mailbox through Microsoft Graph.",
 			FR: "Collecte les messages d'un dossier d'une boîte aux lettres par l'API Graph de Microsoft."},
 		New: func() cold.Launcher { return &Office365{accounts: accounts} },
+	}, settings.Kind[cold.Launcher]{
+		Name:  "pop3",
+		Title: settings.Text{EN: "Mailbox (POP3)", FR: "Boîte aux lettres (POP3)"},
+		Help: settings.Text{EN: "Collects the mails of a mailbox by POP3, for servers without IMAP.",
+			FR: "Collecte les messages d'une boîte aux lettres par POP3, pour les serveurs sans IMAP."},
+		New: func() cold.Launcher { return &POP3{accounts: accounts} },
 	})
 }

@@ -34,6 +34,8 @@ const (
 	IMAPStore    Name = "imap.store"    // STORE \Deleted
 	IMAPExpunge  Name = "imap.expunge"  // UID EXPUNGE
 	IMAPMove     Name = "imap.move"     // MOVE
+	POP3Dele     Name = "pop3.dele"     // DELE of a batch; nothing is removed yet
+	POP3Quit     Name = "pop3.quit"     // QUIT, which removes what DELE marked
 	GraphPatch   Name = "graph.patch"   // a message is marked
 	GraphMove    Name = "graph.move"    //
 	GraphDelete  Name = "graph.delete"  //
@@ -44,7 +46,7 @@ const (
 
 // All lists every step.
 var All = []Name{LedgerLock, LedgerRecord, LedgerCursor, DirWrite, DirSync, DirRename, DirSyncDir,
-	SinkPut, Settle, IMAPCopy, IMAPStore, IMAPExpunge, IMAPMove, GraphPatch, GraphMove, GraphDelete, GraphFolder, TokenRefresh, TokenSave}
+	SinkPut, Settle, IMAPCopy, IMAPStore, IMAPExpunge, IMAPMove, POP3Dele, POP3Quit, GraphPatch, GraphMove, GraphDelete, GraphFolder, TokenRefresh, TokenSave}
 
 var hook atomic.Pointer[func(name Name, after bool)]
 
