@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Folder is a mail folder.
@@ -34,6 +36,7 @@ const (
 
 // Folder finds a folder by path: names as people see them, joined by "/", in any language and
 // case; the first may be a well-known name ("inbox") or the name of a child of the root. A
+// folder whose own name holds a "/" is found too, unless "A" lies there beside "A/B". A
 // missing one is a Fault of kind Missing that names the part that is missing. What was found
 // is remembered as long as the client is there.
 func (c *Client) Folder(ctx context.Context, path string) (Folder, error) {
@@ -51,14 +54,21 @@ func (c *Client) walk(ctx context.Context, path string, create bool) (Folder, er
 		return Folder{}, &Fault{Op: "folder", Kind: Invalid, Err: err}
 	}
 	var at Folder
-	for i := range parts {
-		key := strings.ToLower(strings.Join(parts[:i+1], "/"))
+	for i := 0; i < len(parts); i++ {
+		key := same(strings.Join(parts[:i+1], "/"))
 		if f, ok := c.recall(key); ok {
 			at = f
 			continue
 		}
 		f, err := c.step(ctx, parts, i, at)
 		var fault *Fault
+		if errors.As(err, &fault) && fault.Kind == Missing && fault.Status == 0 && i+1 < len(parts) {
+			// Outlook lets a name hold a slash: "A/B" may be one folder.
+			if g, n, serr := c.slashed(ctx, parts[i:], at); serr != nil || n > 0 {
+				f, err, i = g, serr, i+n
+				key = same(strings.Join(parts[:min(i+1, len(parts))], "/"))
+			}
+		}
 		if errors.As(err, &fault) && fault.Kind == Missing && fault.Status == 0 && create {
 			f, err = c.create(ctx, parts, i, at)
 		}
@@ -129,6 +139,10 @@ func (c *Client) step(ctx context.Context, parts []string, i int, at Folder) (Fo
 	// The filter spares the listing; it may see case and accents otherwise than people do.
 	for _, filter := range []string{"displayName eq '" + strings.ReplaceAll(name, "'", "''") + "'", ""} {
 		f, ok, err := c.search(ctx, at, name, filter)
+		var fault *Fault
+		if filter != "" && errors.As(err, &fault) && fault.Kind == Invalid && fault.Status == http.StatusBadRequest {
+			continue // a name that the filter cannot hold
+		}
 		if err != nil || ok {
 			return f, err
 		}
@@ -138,6 +152,28 @@ func (c *Client) step(ctx context.Context, parts []string, i int, at Folder) (Fo
 		where = fmt.Sprintf("%q", strings.Join(parts[:i], "/"))
 	}
 	return Folder{}, &Fault{Op: "folder", Kind: Missing, Err: fmt.Errorf("there is no folder %q in %s", name, where)}
+}
+
+// slashed looks within at for one folder whose name is made of the first parts and slashes,
+// as many as fit. more is how many parts beyond the first it took; 0 is none.
+func (c *Client) slashed(ctx context.Context, parts []string, at Folder) (f Folder, more int, err error) {
+	for n := len(parts); n > 1; n-- {
+		f, ok, err := c.search(ctx, at, strings.Join(parts[:n], "/"), "")
+		if err != nil || ok {
+			return f, n - 1, err
+		}
+	}
+	return Folder{}, 0, nil
+}
+
+// same is a name without what people do not see: case, blanks around it (also around a
+// slash), and which of Unicode's forms it has.
+func same(name string) string {
+	parts := strings.Split(norm.NFC.String(name), "/")
+	for i := range parts {
+		parts[i] = strings.ToLower(strings.TrimSpace(parts[i]))
+	}
+	return strings.Join(parts, "/")
 }
 
 // search looks for name in the listing of the folders within at.
@@ -166,7 +202,7 @@ func (c *Client) search(ctx context.Context, at Folder, name, filter string) (Fo
 			if f.Name == name {
 				return f.Folder, true, nil
 			}
-			if strings.EqualFold(f.Name, name) && second.ID == "" {
+			if second.ID == "" && same(f.Name) == same(name) {
 				second = f.Folder
 			}
 		}

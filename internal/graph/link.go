@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/vaguemestre/vaguemestre"
@@ -72,11 +73,13 @@ func pin(root *url.URL, link string) (*url.URL, error) {
 	if err != nil || !strings.EqualFold(u.Scheme, root.Scheme) || hostPort(u) != hostPort(root) {
 		return nil, ErrLink
 	}
-	raw := strings.ToLower(u.EscapedPath())
-	if strings.Contains(raw, "%2e") || strings.Contains(raw, "%5c") || strings.Contains(raw, "%00") {
+	raw := u.EscapedPath()
+	if low := strings.ToLower(raw); strings.Contains(low, "%2e") || strings.Contains(low, "%5c") || strings.Contains(low, "%00") {
 		return nil, ErrLink
 	}
-	if !strings.HasPrefix(u.Path, root.Path+"/") || path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/") {
+	// An id may hold "//", escaped; nothing may lead upwards, escaped or not.
+	if !strings.HasPrefix(raw, root.EscapedPath()+"/") || path.Clean(raw) != strings.TrimSuffix(raw, "/") ||
+		slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }) {
 		return nil, ErrLink
 	}
 	out := *root
