@@ -1,6 +1,7 @@
 // Package mailstack runs real mail servers for tests and measurements: Dovecot
-// (IMAP, IMAPS, LMTP) and Postfix (25, 587 and 465 alike), on free loopback ports,
-// with a certificate authority and users of their own, in a throw-away folder.
+// (IMAP, IMAPS, POP3, POP3S, LMTP) and Postfix (25, 587 and 465 alike), and stunnel in
+// client mode in front of POP3S, on free loopback ports, with a certificate authority and
+// users of their own, in a throw-away folder.
 //
 //	st, err := mailstack.Start(ctx, nil)
 //	if errors.Is(err, mailstack.ErrMissing) { … } // the packages are not installed

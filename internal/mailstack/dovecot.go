@@ -15,7 +15,7 @@ base_dir = {{.Dir}}/dovecot/run
 state_dir = {{.Dir}}/dovecot/state
 log_path = {{.Dir}}/log/dovecot.log
 listen = {{.Listen}}
-protocols = imap lmtp
+protocols = imap pop3 lmtp
 hostname = mx.{{.Domain}}
 shutdown_clients = yes
 first_valid_uid = 1
@@ -46,13 +46,13 @@ local {{.NoUIDPlus}} {
   }
 }
 
-auth_mechanisms = plain login cram-md5 scram-sha-256 xoauth2 oauthbearer
+auth_mechanisms = plain login cram-md5 scram-sha-256 apop xoauth2 oauthbearer
 auth_failure_delay = 0
 # Every name is a user. Not a passwd-file: Dovecot looks at its time once a second, and
 # a user added meanwhile cannot log in.
 passdb {
   driver = static
-  mechanisms = plain login cram-md5 scram-sha-256
+  mechanisms = plain login cram-md5 scram-sha-256 apop
   args = password={{.Password}}
 }
 passdb {
@@ -95,6 +95,18 @@ service imap-login {
     ssl = yes
   }
 }
+service pop3-login {
+  service_count = 0
+  process_min_avail = 1
+  client_limit = 2000
+  inet_listener pop3 {
+    port = {{.POP3}}
+  }
+  inet_listener pop3s {
+    port = {{.POP3S}}
+    ssl = yes
+  }
+}
 service lmtp {
   unix_listener lmtp {
     {{.Socket}}
@@ -126,8 +138,8 @@ func (s *Stack) startDovecot(ctx context.Context) error {
 		"Strict": s.Host(Strict), "NoMove": s.Host(NoMove), "NoUIDPlus": s.Host(NoUIDPlus),
 		"Bad":      []bad{{"misnamed", s.Host(Misnamed)}, {"expired", s.Host(Expired)}, {"foreign", s.Host(Foreign)}},
 		"Password": Password, "UID": s.uid, "GID": s.gid,
-		"IMAP": s.IMAP, "IMAPS": s.IMAPS, "Socket": "mode = 0600",
-		"Unchroot": []string{"anvil", "imap-login", "imap-urlauth-login", "stats"},
+		"IMAP": s.IMAP, "IMAPS": s.IMAPS, "POP3": s.POP3, "POP3S": s.POP3S, "Socket": "mode = 0600",
+		"Unchroot": []string{"anvil", "imap-login", "imap-urlauth-login", "pop3-login", "stats"},
 	}
 	if s.root {
 		if _, err := user.Lookup("postfix"); err == nil {

@@ -63,6 +63,8 @@ type Stack struct {
 
 	// Ports; 0 where a server does not run.
 	IMAP, IMAPS       int
+	POP3, POP3S       int
+	Tunnel            int // stunnel in client mode: plain here, POP3S there
 	SMTP              int // 25: no AUTH needed for Domain, STARTTLS offered
 	Submission, SMTPS int // 587: STARTTLS and AUTH required; 465: TLS at once and AUTH required
 	Sink              int // smtp-sink, which takes and forgets everything
@@ -126,14 +128,17 @@ func Start(ctx context.Context, o *Options) (*Stack, error) {
 }
 
 func installed(ctx context.Context, withPostfix bool) error {
-	need := []string{"dovecot"}
+	need := []string{"dovecot", "stunnel4"}
 	if withPostfix {
 		need = append(need, "postfix")
 	}
 	for _, n := range need {
 		if lookPath(n) == "" {
-			return fmt.Errorf("%w: no %s in PATH or /usr/sbin (Debian: apt-get install dovecot-imapd dovecot-lmtpd postfix)", ErrMissing, n)
+			return fmt.Errorf("%w: no %s in PATH or /usr/sbin (Debian: apt-get install dovecot-imapd dovecot-pop3d dovecot-lmtpd stunnel4 postfix)", ErrMissing, n)
 		}
+	}
+	if l, _ := filepath.Glob("/usr/lib*/dovecot/pop3-login"); len(l) == 0 {
+		return fmt.Errorf("%w: Dovecot has no POP3 (Debian: apt-get install dovecot-pop3d)", ErrMissing)
 	}
 	out, err := exec.CommandContext(ctx, lookPath("dovecot"), "--version").Output()
 	if err != nil {
@@ -207,11 +212,12 @@ func (s *Stack) prepare(o *Options) error {
 	if err := writeCertificates(s.path("tls")); err != nil {
 		return err
 	}
-	ports, err := freePorts(6)
+	ports, err := freePorts(9)
 	if err != nil {
 		return err
 	}
 	s.IMAP, s.IMAPS, s.SMTP, s.Submission, s.SMTPS, s.Sink = ports[0], ports[1], ports[2], ports[3], ports[4], ports[5]
+	s.POP3, s.POP3S, s.Tunnel = ports[6], ports[7], ports[8]
 	return nil
 }
 
@@ -221,6 +227,9 @@ func (s *Stack) launch(ctx context.Context, withPostfix bool) error {
 		return err
 	}
 	if err := s.startDovecot(ctx); err != nil {
+		return err
+	}
+	if err := s.startTunnel(); err != nil {
 		return err
 	}
 	if sink := lookPath("smtp-sink"); sink != "" {
@@ -243,7 +252,7 @@ func (s *Stack) launch(ctx context.Context, withPostfix bool) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	for _, p := range []int{s.IMAP, s.IMAPS, s.SMTP, s.Submission, s.SMTPS, s.Sink} {
+	for _, p := range []int{s.IMAP, s.IMAPS, s.POP3, s.POP3S, s.Tunnel, s.SMTP, s.Submission, s.SMTPS, s.Sink} {
 		if p == 0 {
 			continue
 		}
