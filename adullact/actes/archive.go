@@ -225,6 +225,13 @@ func (d *archiver) compare(forms, seen map[string]bool) {
 			if !forms[strings.ToLower(m.Name)] {
 				d.deviates(m.Name, "the envelope does not name this message")
 			}
+			if m.Way != env.Way {
+				d.deviates(m.Name, "it goes the other way than its envelope")
+			}
+			mine, theirs := m.Fields()["siren"], env.Fields()["siren"]
+			if mine != "" && theirs != "" && mine != theirs {
+				d.deviates(m.Name, "it has another SIREN than its envelope")
+			}
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -193,6 +194,10 @@ func TestArchiveDeviations(t *testing.T) {
 			"it is XML that cannot be read: actes: xml: it ends within the document at byte 298 in Acte|the envelope says that it is a message, and it cannot be read as one"},
 		{"message of another kind", edit(func(e []entry) []entry { e[1].content = "<a/>"; return e[:2] }), "the envelope says that it is a message, and it cannot be read as one"},
 		{"unnamed message", edit(func(e []entry) []entry { return append(e, entry{name: "x.xml", content: read(t, "Annulation")}) }), "the envelope does not name this message"},
+		{"the other way", []entry{{name: "EACT--PREF034-999999999-20240416-12.xml", content: strings.ReplaceAll(read(t, "EnveloppeMISILLCL"), "999999999", "999999998")},
+			{name: base + "-1-2_1.xml", content: read(t, "Annulation")}},
+			`it names "034-999999998-20240415-2024_DEL_012-DE-1-2_1.xml", which is not in the archive` +
+				"|the envelope does not name this message|it goes the other way than its envelope|it has another SIREN than its envelope"},
 		{"acknowledgement", []entry{{name: "EACT--PREF034-999999999-20240416-12.xml", content: read(t, "EnveloppeMISILLCL")}, {name: base + "-1-2_1.xml", content: read(t, "ARActe")}}, ""},
 		{"anomaly alone", []entry{{name: "ANO_EACT--999999999--20240415-3.xml", content: read(t, "AnomalieEnveloppe")}}, ""},
 		{"only a name", []entry{{name: "EACT--999999999--20240415-3.xml", content: "damaged"}}, "no message names it|the archive has no envelope"},
@@ -239,6 +244,51 @@ func TestSignaturesInside(t *testing.T) {
 	}
 }
 
+// block is the header of an entry, which archive/tar would not write.
+func block(name string, flag byte, size int64) []byte {
+	b := make([]byte, 512)
+	copy(b, name)
+	copy(b[100:], "0000644\x000000000\x000000000\x00")
+	copy(b[124:], fmt.Sprintf("%011o\x0000000000000\x00        ", size))
+	b[156] = flag
+	copy(b[257:], "ustar\x0000")
+	seal(b)
+	return b
+}
+
+func seal(b []byte) {
+	copy(b[148:], "        ")
+	sum := 0
+	for _, c := range b {
+		sum += int(c)
+	}
+	copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
+}
+
+// sparseGNU claims 8 GB and holds nothing.
+func sparseGNU() []byte {
+	b := block(base+"-1-1_1.pdf", tar.TypeGNUSparse, 0)
+	copy(b[257:], "ustar  \x00")
+	copy(b[386:], "00000000000\x0000000000000\x00") // one part of no bytes at 0
+	copy(b[483:], "77777777777\x00")
+	seal(b)
+	return append(b, make([]byte, 1024)...)
+}
+
+// sparsePAX does the same in the way of PAX.
+func sparsePAX() []byte {
+	var records string
+	for _, r := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=x.pdf", "GNU.sparse.realsize=8589934592"} {
+		n := len(r) + 4
+		records += fmt.Sprintf("%d %s\n", n, r)
+	}
+	pad := func(s string) []byte { return append([]byte(s), make([]byte, (512-len(s)%512)%512)...) }
+	b := append(block("x", tar.TypeXHeader, int64(len(records))), pad(records)...)
+	b = append(b, block("x.pdf", tar.TypeReg, 512)...)
+	b = append(b, pad("0\n")...)
+	return append(b, make([]byte, 1024)...)
+}
+
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
@@ -283,7 +333,9 @@ func TestArchiveRefused(t *testing.T) {
 		"long name": with(entry{name: strings.Repeat("x", 300)}), "dot": with(entry{name: "a/."}), "two slashes": with(entry{name: "a//", flag: tar.TypeDir}),
 		"symlink": with(entry{name: "l.pdf", flag: tar.TypeSymlink, link: "/etc/passwd"}), "hard link": with(entry{name: "l.pdf", flag: tar.TypeLink, link: base + "-1-1_0.xml"}),
 		"device": with(entry{name: "d.pdf", flag: tar.TypeChar}), "fifo": with(entry{name: "f.pdf", flag: tar.TypeFifo}),
-		"bomb": bomb(t, 64<<20), "lying size": bomb(t, 4096)[:60], "entries": gzipped(t, tarred(t, many...)), "large": bomb(t, 1<<20),
+		"sparse": gzipped(t, sparseGNU()), "sparse, the newer way": gzipped(t, sparsePAX()),
+		"headers without end": gzipped(t, bytes.Repeat(append(block("x", tar.TypeXHeader, 1<<19), []byte("524288 comment="+strings.Repeat("x", 1<<19-16)+"\n")...), 24)),
+		"bomb":                bomb(t, 24<<20), "lying size": bomb(t, 4096)[:60], "entries": gzipped(t, tarred(t, many...)), "large": bomb(t, 1<<20),
 	} {
 		o := Options{}
 		if name == "large" {
@@ -310,6 +362,40 @@ func TestArchiveRefused(t *testing.T) {
 	a, _, err := outcome(t, gzipped(t, tarred(t, messages...)), Options{})
 	if err != nil || len(a.Messages) != 198 || len(a.Deviations) != maxDeviations+1 {
 		t.Errorf("%d messages, %d deviations, %v", len(a.Messages), len(a.Deviations), err)
+	}
+}
+
+// A large document costs no more memory than a small one.
+func TestArchiveMemory(t *testing.T) {
+	const size = 32 << 20
+	var b bytes.Buffer
+	gz, err := gzip.NewWriterLevel(&b, gzip.NoCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(gz)
+	for name, n := range map[string]int64{base + "-1-1_1.pdf": size, base + "-1-1_2.xml": size} {
+		if err := w.WriteHeader(&tar.Header{Name: name, Size: n, Mode: 0o644}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(w, io.MultiReader(strings.NewReader("<budget>"), io.LimitReader(zeros{}, n-8))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), gz.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var got int64
+	_, err = DecodeArchive(t.Context(), bytes.NewReader(b.Bytes()), &Options{Out: func(_ *payload.File, r io.Reader) error {
+		n, err := io.Copy(io.Discard, r)
+		got += n
+		return err
+	}})
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; err != nil || got != 2*size || used > 4<<20 {
+		t.Errorf("%d bytes came, %d kB were allocated, %v", got, used>>10, err)
 	}
 }
 

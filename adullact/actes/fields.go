@@ -14,6 +14,7 @@ import (
 //	numero_de_lacte, date_de_lacte, objet
 //	acte_nature, nature_libelle, nature_abregee
 //	classification             code of the matter: "3.2"
+//	classification_libelle     its label: [MatiereOf]
 //	date_classification        of the list that it is from, or of the list that m is
 //	document_papier            "1" when a copy on paper follows
 //	type_acte, type_pj         type of the document ("99_DE"), those of the annexes as a JSON array
@@ -30,6 +31,7 @@ func (m *Message) Fields() map[string]string {
 		f.put("date_de_lacte", a.Date)
 		f.put("objet", a.Objet)
 		f.put("classification", a.Matiere())
+		f.put("classification_libelle", MatiereOf(a.Matiere()))
 		f.put("date_classification", a.DateClassification)
 		f.put("acte_nature", a.CodeNature)
 		if a.Papier() {

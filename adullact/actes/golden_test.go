@@ -171,6 +171,15 @@ func reading(m *Message) map[string]any {
 			two += len(x.Matieres)
 		}
 		r["matieres1"], r["matieres2"] = float64(len(c.Matieres)), float64(two)
+		if two == 57 { // the national list: it has a label for each of them
+			for _, x := range c.Matieres {
+				for _, y := range x.Matieres {
+					if MatiereOf(x.Code) == "" || MatiereOf(x.Code+"."+y.Code) == "" {
+						r["matieres1"] = x.Code + "." + y.Code + " has no label"
+					}
+				}
+			}
+		}
 		natures := []any{}
 		for _, n := range c.Natures {
 			natures = append(natures, []any{n.Code, n.Abrege, float64(len(n.Pieces))})

@@ -24,10 +24,10 @@ func TestMessages(t *testing.T) {
 		"EnveloppeCLMISILL": `{"arrondissement":"1","departement":"034","message":"EnveloppeCLMISILL","siren":"999999999"}`,
 		"EnveloppeMISILLCL": `{"departement":"034","message":"EnveloppeMISILLCL","siren":"999999999"}`,
 		"AnomalieEnveloppe": `{"anomalie_date":"2024-04-16","anomalie_detail":"ODT-VERIF-17 : transaction non reconnue","anomalie_nature":"005","arrondissement":"1","departement":"034","message":"AnomalieEnveloppe","siren":"999999999"}`,
-		"Acte":              `{"acte_nature":"1","classification":"3.2","code_message":"1-1","date_classification":"2019-08-29","date_de_lacte":"2024-04-15","message":"Acte",` + nature + object + types + `}`,
-		"ARActe": `{` + act + `"classification":"3.2","code_message":"1-2","date_ar":"2024-04-16","date_classification":"2019-08-29",` + about + `"message":"ARActe",` +
+		"Acte":              `{"acte_nature":"1","classification":"3.2","classification_libelle":"Aliénations","code_message":"1-1","date_classification":"2019-08-29","date_de_lacte":"2024-04-15","message":"Acte",` + nature + object + types + `}`,
+		"ARActe": `{` + act + `"classification":"3.2","classification_libelle":"Aliénations","code_message":"1-2","date_ar":"2024-04-16","date_classification":"2019-08-29",` + about + `"message":"ARActe",` +
 			nature + object + `"siren":"999999999",` + types + `}`,
-		"AnomalieActe": `{"acte_nature":"1","anomalie_date":"2024-04-16","anomalie_detail":"ODT-VERIF-01 : classification périmée","anomalie_nature":"002","classification":"3.2","code_message":"1-3",` +
+		"AnomalieActe": `{"acte_nature":"1","anomalie_date":"2024-04-16","anomalie_detail":"ODT-VERIF-01 : classification périmée","anomalie_nature":"002","classification":"3.2","classification_libelle":"Aliénations","code_message":"1-3",` +
 			`"date_classification":"2019-08-29","date_de_lacte":"2024-04-15","document_papier":"1","message":"AnomalieActe",` + nature + object + types + `}`,
 		"CourrierSimple":                      letter("CourrierSimple", "2-1"),
 		"ReponseCourrierSimple":               letter("ReponseCourrierSimple", "2-2"),
@@ -103,8 +103,9 @@ func TestPersonal(t *testing.T) {
 	}
 }
 
-// A list that a prefecture sends has its own natures, also ones that the norm does not have.
-func TestClassification(t *testing.T) {
+// A list that a prefecture sends has its own natures and matters, also ones that the norm
+// does not have.
+func TestLabels(t *testing.T) {
 	t.Parallel()
 	c := fixture(t, "RetourClassification", nil).Classification
 	for code, want := range map[string]string{"3": "Domaine et patrimoine", "3.2": "Aliénations", "3.2.4.1.9": "Hameaux", "3.3": "", "": "", "3.2.": "", "9": ""} {
@@ -114,6 +115,12 @@ func TestClassification(t *testing.T) {
 	}
 	if n := c.Natures[1]; n.Code != "7" || n.Libelle != "Nature à venir" || n.Abrege != "NV" || len(n.Pieces) != 1 || n.Pieces[0] != (TypePJ{"99_NV", "Pièce à venir"}) {
 		t.Errorf("%+v", n)
+	}
+	for code, want := range map[string]string{"3": "Domaine et patrimoine", "3.2": "Aliénations", "3.2.4.1.9": "Aliénations", "7.10": "Divers", "7.1": "Décisions budgétaires (B.P., D.M., C.A.)",
+		"": "", "3.": "", "10": "", "9.5": "", ".3": ""} {
+		if got := MatiereOf(code); got != want {
+			t.Errorf("%q is %q, want %q", code, got, want)
+		}
 	}
 	if a, l := NatureOf("7"); a != "" || l != "" {
 		t.Errorf("%q, %q", a, l)
