@@ -86,9 +86,10 @@ func (a Account) Token(ctx context.Context, aud Audience) (*oauth2.Token, error)
 	return c.token(ctx, a.name, aud, "")
 }
 
-// Refresh is Token for a server that has refused the access token stale: if another caller
-// has brought a newer one since, that is returned, else the provider is asked. What came so
-// and is refused in its turn within 10 s is not renewed again: class auth.
+// Refresh is Token for a server that has refused the access token stale ("" is none): if
+// another caller has brought a newer one since, that is returned, else the provider is
+// asked. What came so and is refused in its turn within 10 s is not renewed again: class
+// auth.
 func (a Account) Refresh(ctx context.Context, aud Audience, stale string) (*oauth2.Token, error) {
 	c, err := a.client("refresh")
 	if err != nil {
@@ -124,8 +125,11 @@ func (a Account) Shared(key any, make func() any) any {
 	if err != nil {
 		return make()
 	}
-	return c.shared.get(key, make)
+	return c.sharing().get(key, make)
 }
+
+// errNoProvider is the error of a provider that is nil.
+var errNoProvider = misconfigured("auth: account", "the account's provider is nil: give a *Microsoft or *OAuth2")
 
 func (a Account) client(op string) (*client, error) {
 	if a.of == nil {

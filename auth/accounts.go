@@ -37,7 +37,7 @@ func (s *Accounts) Add(name string, p Provider) error {
 		return err
 	}
 	if p == nil {
-		return &vaguemestre.Error{Op: op, Class: vaguemestre.ClassConfig, Err: fmt.Errorf("account %q has no provider", cut(name))}
+		return errNoProvider
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,9 +53,9 @@ func (s *Accounts) Add(name string, p Provider) error {
 		s.byName, s.shared = map[string]Account{}, map[string]*sharing{}
 	}
 	if first, ok := s.shared[c.application()]; ok {
-		c.share(first)
+		c.shared.Store(first)
 	} else {
-		s.shared[c.application()] = c.shared
+		s.shared[c.application()] = c.sharing()
 	}
 	s.byName[name] = a
 	s.order = append(s.order, name)

@@ -17,6 +17,9 @@ type asker interface {
 	// askCode adds to the query of the authorization address.
 	askCode(q url.Values, o *BeginOptions)
 
+	// brief gives scopes as people read them.
+	brief(scopes []string) []string
+
 	// host names this machine in a redirect address with a port.
 	host() string
 }

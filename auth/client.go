@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -32,7 +33,7 @@ type client struct {
 	graph    *url.URL // Microsoft only
 
 	dialect dialect
-	shared  *sharing
+	shared  atomic.Pointer[sharing] // nil: of no other client yet
 
 	live   live               // what this process knows of its accounts; the zero value is ready
 	memory Memory             // in place of a store that is nil
@@ -118,8 +119,15 @@ type answer struct {
 // application names the application within Accounts.
 func (c *client) application() string { return c.provider + "\n" + c.place + "\n" + c.id }
 
-// share makes c use what another value of the same application has.
-func (c *client) share(with *sharing) { c.shared = with }
+// sharing returns what the accounts of c share. Accounts may give c that of another value of
+// the same application, also while c is used.
+func (c *client) sharing() *sharing {
+	if s := c.shared.Load(); s != nil {
+		return s
+	}
+	c.shared.CompareAndSwap(nil, &sharing{})
+	return c.shared.Load()
+}
 
 // sharing is what Account.Shared keeps.
 type sharing struct {

@@ -177,10 +177,15 @@ func (r *run) finish(ctx context.Context, q url.Values) (Progress, error) {
 		r.refuse(ctx, v, err)
 		return r.result()
 	}
-	a, v, err := r.redeemCode(ctx, at, code)
+	long, cancel := r.outlast(ctx) // a browser that leaves its page early ends ctx
+	defer cancel()
+	a, v, err := r.redeemCode(long, at, code)
 	if err != nil {
 		if v.state == StateWaiting {
 			v.state = StateFailed
+		}
+		if v.help == noHelp {
+			v.help = helpCutOff
 		}
 		r.refuse(ctx, v, err)
 		return r.result()

@@ -66,7 +66,7 @@ func TestAuthorizationAddress(t *testing.T) {
 		{"google", generic(func(o *OAuth2) {
 			o.Preset, o.Scopes, o.AuthURL, o.DeviceURL, o.TokenURL = PresetGoogle, nil, "", "", ""
 		}), BeginOptions{Redirect: hostRedirect}, "/o/oauth2/v2/auth", map[string]string{
-			"scope": gmail, "access_type": "offline", "prompt": "consent"}},
+			"scope": "openid email " + gmail, "access_type": "offline", "prompt": "consent"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -121,7 +121,7 @@ func (r *run) waitDevice(ctx context.Context, tell func()) error {
 		switch {
 		case err == nil:
 			r.approve(ctx, a)
-		case ctx.Err() != nil:
+		case ctx.Err() != nil && v.state == StateWaiting:
 			return ended(op, ctx)
 		case v.fault:
 			// RFC 8628 section 3.5 wants fewer questions after a timeout, not an end.
@@ -134,7 +134,7 @@ func (r *run) waitDevice(ctx context.Context, tell func()) error {
 		case v.state != StateWaiting:
 			r.refuse(ctx, v, err)
 		}
-		faults, rest = 0, 0
+		faults, rest = 0, wish(err)
 		r.fault(noHelp, nil)
 	}
 	return nil
@@ -161,6 +161,8 @@ func (r *run) slowDown(ctx context.Context) {
 // poll asks once whether somebody signed in: RFC 8628 section 3.4.
 func (r *run) poll(ctx context.Context, at attempt) (*answer, verdict, error) {
 	const op = "auth: device sign-in"
+	ctx, cancel := r.outlast(ctx)
+	defer cancel()
 	ep, err := r.c.dialect.endpoints(ctx)
 	if err == nil {
 		form := url.Values{"grant_type": {deviceGrant}, "client_id": {r.c.id}, "device_code": {at.DeviceCode}}

@@ -204,6 +204,15 @@ func (e *entra) askCode(q url.Values, o *BeginOptions) {
 	}
 }
 
+// brief implements [asker]: without the resource, which Entra names in some answers only.
+func (e *entra) brief(scopes []string) []string {
+	var list []string
+	for _, s := range scopes {
+		list = append(list, strings.TrimPrefix(strings.TrimPrefix(s, e.where.graph+"/"), e.where.outlook+"/"))
+	}
+	return list
+}
+
 // host implements [asker]. QUIRK: Entra ignores the port of http://localhost alone, not of
 // http://127.0.0.1, which RFC 8252 section 7.3 prefers.
 func (e *entra) host() string { return "localhost" }

@@ -124,5 +124,8 @@ func (d *rfc) askCode(q url.Values, o *BeginOptions) {
 	}
 }
 
+// brief implements [asker].
+func (d *rfc) brief(scopes []string) []string { return scopes }
+
 // host implements [asker]: RFC 8252 section 7.3.
 func (d *rfc) host() string { return "127.0.0.1" }

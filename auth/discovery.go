@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -93,7 +94,7 @@ func (i *issuer) ask(ctx context.Context) (oauth2.Endpoint, error) {
 		Auth   string `json:"authorization_endpoint"`
 		Device string `json:"device_authorization_endpoint"`
 	}
-	if len(b) > maxDiscovery || json.Unmarshal(b, &doc) != nil {
+	if len(b) > maxDiscovery || json.Unmarshal(bytes.TrimPrefix(b, byteOrderMark), &doc) != nil {
 		return none, misconfigured(op, "the issuer's document is no JSON of a sensible size: check issuer")
 	}
 	// OpenID Connect Discovery 1.0 section 4.3: exactly the same.

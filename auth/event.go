@@ -49,9 +49,9 @@ const (
 type Status struct {
 	Account   string        `json:"account"`
 	Standing  Standing      `json:"standing"`
-	User      string        `json:"user,omitempty"`   // who signed in
-	Tenant    string        `json:"tenant,omitempty"` // in the provider's words
-	Granted   []string      `json:"granted,omitempty"`
+	User      string        `json:"user,omitempty"`    // who signed in
+	Tenant    string        `json:"tenant,omitempty"`  // in the provider's words
+	Granted   []string      `json:"granted,omitempty"` // scopes, those of Microsoft without their resource
 	Missing   []string      `json:"missing,omitempty"` // what the provider's settings ask for beyond that
 	Since     time.Time     `json:"since,omitzero"`    // when somebody signed in
 	Refreshed time.Time     `json:"refreshed,omitzero"`

@@ -53,7 +53,7 @@ func Example_device() {
 	// open https://login.example.org/device and enter YZMYLD4K
 	// waiting
 	// approved
-	// florian@mondaine.fr signed in; missing: [https://graph.microsoft.com/Mail.ReadWrite]
+	// florian@mondaine.fr signed in; missing: [Mail.ReadWrite]
 	// true <nil>
 }
 

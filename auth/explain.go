@@ -30,7 +30,7 @@ func (a *advice) Unwrap() error { return a.err }
 // ok is false if the error itself is all there is to say.
 func Explain(err error) (help settings.Text, ok bool) {
 	var a *advice
-	if errors.As(err, &a) {
+	if errors.As(err, &a) && a.text != noHelp {
 		return a.text, true
 	}
 	var e *vaguemestre.Error

@@ -71,7 +71,7 @@ type Progress struct {
 	Interval time.Duration   `json:"-"`                   // between two questions to the provider
 
 	User    string   `json:"user,omitempty"`    // who signed in
-	Granted []string `json:"granted,omitempty"` // scopes, in the provider's words, once approved
+	Granted []string `json:"granted,omitempty"` // scopes, once approved; those of Microsoft without their resource
 	Missing []string `json:"missing,omitempty"` // asked for and not granted
 
 	// Help says what to do next and who can do it: of a final state other than approved, of

@@ -220,8 +220,29 @@ func (r *run) sync(ctx context.Context) error {
 		at.Interval = max(at.Interval, r.at.Interval)
 		r.at = *at
 		r.mu.Unlock()
+		// Whoever stored the tokens of this flow may have died before it could say so.
+		if rec, _, err := r.c.load(ctx, r.c.store, r.account); err == nil && rec != nil && rec.ID == r.id && !rec.Reauth {
+			r.approved(ctx, rec)
+		}
 	}
 	return nil
+}
+
+// answerGrace is how long an answer that may bring tokens is waited for once the caller has
+// left: it cannot be had twice.
+const answerGrace = 800 * time.Millisecond
+
+// outlast is ctx and a moment more, unless the flow itself has ended.
+func (r *run) outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	long, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if r.ended() {
+			cancel()
+			return
+		}
+		time.AfterFunc(answerGrace, cancel)
+	})
+	return long, func() { stop(); cancel() }
 }
 
 // ended reports whether the flow has ended in this process's eyes.
@@ -266,7 +287,8 @@ func (r *run) approve(ctx context.Context, a *answer) {
 	if err := r.sync(keep); err == nil && r.ended() {
 		return // canceled or replaced while the provider answered
 	}
-	if err := r.c.adopt(keep, r.account, a, at.Asked); err != nil {
+	rec, err := r.c.adopt(keep, r.account, r.id, a, at.Asked)
+	if err != nil {
 		class := vaguemestre.ClassOf(err)
 		if class == "" {
 			class = vaguemestre.ClassDeferred
@@ -279,13 +301,16 @@ func (r *run) approve(ctx context.Context, a *answer) {
 		fail(vaguemestre.ClassDeferred, helpNotStored, nil)
 		return
 	}
-	o := outcome{State: StateApproved, User: who.user(), Granted: strings.Fields(a.Scope)}
-	if len(o.Granted) == 0 {
-		o.Granted = at.Asked // RFC 6749 section 5.1
-	}
-	o.Missing = r.c.dialect.missing(at.Asked, a.Scope)
-	o.Missing = append(o.Missing, r.elsewhere(ctx, at.Asked)...)
-	if len(o.Missing) > 0 {
+	r.approved(ctx, rec)
+}
+
+// approved ends the flow whose tokens are stored.
+func (r *run) approved(ctx context.Context, rec *record) {
+	asked, brief := r.known().Asked, r.c.asker().brief
+	missing := r.c.dialect.missing(asked, strings.Join(rec.Granted, " "))
+	missing = append(missing, r.elsewhere(ctx, asked)...)
+	o := outcome{State: StateApproved, User: rec.User, Granted: brief(rec.Granted), Missing: brief(missing)}
+	if len(missing) > 0 {
 		o.Help = helpMissing
 	}
 	r.settle(ctx, o)

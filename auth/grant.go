@@ -19,7 +19,7 @@ import (
 type record struct {
 	Version     int             `json:"version"`
 	Application string          `json:"application"` // client.application: a grant is worth nothing to another one
-	ID          string          `json:"id"`          // of this sign-in; refreshing keeps it
+	ID          string          `json:"id"`          // of the flow that brought it; refreshing keeps it
 	User        string          `json:"user,omitempty"`
 	Tenant      string          `json:"tenant,omitempty"`
 	Granted     []string        `json:"granted,omitempty"` // of the primary audience

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// adopt stores what a flow brought for account name, under the lock of the account. It does
-// not end with ctx: nobody would sign in a second time for that.
-func (c *client) adopt(ctx context.Context, name string, a *answer, asked []string) error {
+// adopt stores what the flow id brought for account name, under the lock of the account. It
+// does not end with ctx: nobody would sign in a second time for that.
+func (c *client) adopt(ctx context.Context, name, id string, a *answer, asked []string) (*record, error) {
 	const op = "auth: associate"
 	s, err := c.grants(op)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	base := context.WithoutCancel(ctx)
 	lock, cancel := context.WithTimeout(base, c.timeout)
@@ -26,9 +26,10 @@ func (c *client) adopt(ctx context.Context, name string, a *answer, asked []stri
 	old, rev, err := r.load()
 	var newer errNewer
 	if errors.As(err, &newer) {
-		return err
+		return nil, err
 	}
 	n := c.newRecord()
+	n.ID = id
 	who := claimsOf(a.IDToken)
 	n.User, n.Tenant = who.user(), who.Tenant
 	n.Refresh, n.Granted = a.RefreshToken, asked
@@ -47,7 +48,7 @@ func (c *client) adopt(ctx context.Context, name string, a *answer, asked []stri
 	k.mu.Unlock()
 	r.store(n)
 	c.event(Event{Account: name, What: Associated})
-	return nil
+	return n, nil
 }
 
 // granted splits what the provider says it granted.
@@ -86,7 +87,8 @@ func (c *client) status(ctx context.Context, name string) (Status, error) {
 	case r == nil:
 		return st, nil
 	}
-	st.User, st.Tenant, st.Granted, st.Since, st.Refreshed = r.User, r.Tenant, r.Granted, r.Since, r.Refreshed
+	brief := c.asker().brief
+	st.User, st.Tenant, st.Granted, st.Since, st.Refreshed = r.User, r.Tenant, brief(r.Granted), r.Since, r.Refreshed
 	switch {
 	case r.Application != c.application():
 		st.Standing, st.Help = StandingReauth, otherApplication
@@ -98,7 +100,10 @@ func (c *client) status(ctx context.Context, name string) (Status, error) {
 	default:
 		st.Standing = StandingReady
 	}
-	st.Missing = c.dialect.missing(first, strings.Join(r.Granted, " "))
+	st.Missing = brief(c.dialect.missing(first, strings.Join(r.Granted, " ")))
+	if len(st.Missing) > 0 && st.Help == noHelp {
+		st.Help = helpMissing
+	}
 	return st, nil
 }
 

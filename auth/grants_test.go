@@ -241,7 +241,7 @@ func TestRecordsOfOthers(t *testing.T) {
 			if got, at, _ := store.Load(t.Context(), grantName(acct)); string(got) != c.value || at != rev {
 				t.Error("the record was changed")
 			}
-			err = x.adopt(t.Context(), acct, &answer{RefreshToken: x.idp.next("g"), AccessToken: "a", Expires: x.now().Add(time.Hour)}, []string{"graph/send"})
+			_, err = x.adopt(t.Context(), acct, "f1", &answer{RefreshToken: x.idp.next("g"), AccessToken: "a", Expires: x.now().Add(time.Hour)}, []string{"graph/send"})
 			if (err != nil) != (c.value == newer) {
 				t.Errorf("associating anew: %v", err)
 			}
@@ -264,7 +264,7 @@ func TestAdopt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // nobody signs in twice because a caller left
 	a := &answer{RefreshToken: x.idp.next("g"), AccessToken: "a", Expires: x.now().Add(time.Hour), IDToken: idToken("florian@mondaine.fr")}
-	if err := x.adopt(ctx, acct, a, []string{"graph/send", "graph/read"}); err != nil {
+	if _, err := x.adopt(ctx, acct, "f1", a, []string{"graph/send", "graph/read"}); err != nil {
 		t.Fatal(err)
 	}
 	st, err := x.status(t.Context(), acct)
@@ -278,7 +278,7 @@ func TestAdopt(t *testing.T) {
 	// A sign-in that brought no refresh token lasts as long as its token.
 	x.clock.pass(time.Minute)
 	x.told()
-	if err := x.adopt(t.Context(), acct, &answer{AccessToken: "b", Expires: x.now().Add(time.Hour)}, nil); err != nil {
+	if _, err := x.adopt(t.Context(), acct, "f2", &answer{AccessToken: "b", Expires: x.now().Add(time.Hour)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := x.get(Graph); got != "b" {

@@ -90,6 +90,9 @@ func (m *Microsoft) Graph() (*url.URL, *http.Client, error) {
 // client makes the runtime side once. It reads CAFile and CertificateFile and does no other
 // I/O.
 func (m *Microsoft) client() (*client, error) {
+	if m == nil {
+		return nil, errNoProvider
+	}
 	m.once.Do(func() { m.c, m.err = m.newClient() })
 	return m.c, m.err
 }
@@ -152,7 +155,7 @@ func newClient(op, caFile string, timeout time.Duration) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{http: h, timeout: timeout, shared: &sharing{}, now: time.Now, sleep: sleep}, nil
+	return &client{http: h, timeout: timeout, now: time.Now, sleep: sleep}, nil
 }
 
 // needsStore refuses to lose what somebody signed in for.

@@ -50,6 +50,9 @@ func (o *OAuth2) Account(name string) Account { return Account{name: name, of: o
 // client makes the runtime side once. It reads CAFile and does no other I/O; an issuer is
 // asked when its endpoints are needed.
 func (o *OAuth2) client() (*client, error) {
+	if o == nil {
+		return nil, errNoProvider
+	}
 	o.once.Do(func() { o.c, o.err = o.newClient() })
 	return o.c, o.err
 }
@@ -71,7 +74,7 @@ func (o *OAuth2) newClient() (*client, error) {
 	if o.Preset == PresetGoogle {
 		d.fixed = google
 		if len(d.asked) == 0 {
-			d.asked = []string{gmail}
+			d.asked = []string{"openid", "email", gmail} // the first two tell who signed in
 		}
 	}
 	for _, p := range []struct {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"time"
 )
+
+// QUIRK: some gateways put it before JSON, which RFC 8259 section 8.1 lets a reader ignore.
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // maxAnswer bounds the body of an answer. Tokens reach some kB.
 const maxAnswer = 1 << 20
@@ -38,6 +42,7 @@ func (c *client) post(ctx context.Context, endpoint string, form url.Values, out
 	if err != nil {
 		return fmt.Errorf("the answer ends too early: %w", err)
 	}
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	refused := &answerError{Status: res.StatusCode, RetryAfter: c.retryAfter(res.Header.Get("Retry-After"))}
 	// QUIRK: proxies and portals answer with a page and any status, 200 too, so that only
 	// JSON counts.
@@ -120,7 +125,7 @@ func (c *client) redeem(ctx context.Context, tokenURL string, form url.Values) (
 		Refresh string          `json:"refresh_token"`
 		ID      string          `json:"id_token"`
 		Type    string          `json:"token_type"`
-		Scope   string          `json:"scope"`
+		Scope   words           `json:"scope"`
 		Expires json.RawMessage `json:"expires_in"`
 	}
 	asked := c.now() // the life of a token begins before its answer is here
@@ -135,12 +140,24 @@ func (c *client) redeem(ctx context.Context, tokenURL string, form url.Values) (
 	case in.Type != "" && !strings.EqualFold(in.Type, "Bearer"): // RFC 6749 section 7.1
 		return nil, fmt.Errorf("the provider gives tokens of type %q, only Bearer is known", cut(in.Type))
 	}
-	a := &answer{AccessToken: in.Access, RefreshToken: in.Refresh, IDToken: in.ID, TokenType: "Bearer", Scope: in.Scope}
+	a := &answer{AccessToken: in.Access, RefreshToken: in.Refresh, IDToken: in.ID, TokenType: "Bearer", Scope: string(in.Scope)}
 	// QUIRK: a string at old endpoints of Entra; absent is allowed (RFC 6749 section 5.1).
 	if n, err := strconv.ParseFloat(strings.Trim(string(in.Expires), `"`), 64); err == nil && n > 0 {
-		a.Expires = asked.Add(time.Duration(min(n, 10*365*24*3600)) * time.Second)
+		a.Expires = asked.Add(time.Duration(min(n, 10*365*24*3600)) * time.Second).Round(0) // a machine that sleeps stops the monotonic clock
 	}
 	return a, nil
+}
+
+// words is a text of words. QUIRK: some providers give scopes as a list; what is neither
+// counts as absent, since the tokens beside it cannot be had twice.
+type words string
+
+func (w *words) UnmarshalJSON(b []byte) error {
+	var list []string
+	if json.Unmarshal(b, (*string)(w)) != nil && json.Unmarshal(b, &list) == nil {
+		*w = words(strings.Join(list, " "))
+	}
+	return nil
 }
 
 // printable reports whether an access token can stand in a header and a SASL message (RFC

@@ -56,7 +56,7 @@ func TestChild(t *testing.T) {
 		})
 	}
 	c := &client{provider: "test", id: "app-1", place: url, grant: Delegated, store: &Files{Dir: dir, Key: testRing(t)}, http: h,
-		timeout: 30 * time.Second, dialect: testDialect{url: url}, shared: &sharing{}, now: time.Now, sleep: sleep}
+		timeout: 30 * time.Second, dialect: testDialect{url: url}, now: time.Now, sleep: sleep}
 	fmt.Println("child: ready")
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
@@ -145,7 +145,7 @@ func expired(t *testing.T, x *tester, name string) {
 	x.idp.set(func() {
 		a = &answer{RefreshToken: x.idp.next(name), AccessToken: "ended", Scope: "graph/send graph/read", Expires: x.now().Add(-time.Minute)}
 	})
-	if err := x.adopt(t.Context(), name, a, nil); err != nil {
+	if _, err := x.adopt(t.Context(), name, a.RefreshToken, a, nil); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -174,8 +174,8 @@ func (r *renewal) usable() error {
 }
 
 var otherApplication = settings.Text{
-	EN: "its grant was given to another application (client id, tenant or authority in the settings have changed)",
-	FR: "son autorisation a été donnée à une autre application (l'identifiant client, le locataire ou l'autorité ont changé dans les paramètres)",
+	EN: "its grant was given to another application (client id, tenant or authority in the settings have changed): whoever configures this program puts them back, or the user signs in again",
+	FR: "son autorisation a été donnée à une autre application (l'identifiant client, le tenant ou l'autorité ont changé dans les paramètres) : la personne qui configure ce programme les rétablit, ou l'utilisateur se connecte à nouveau",
 }
 
 // ask asks the provider for a token of these scopes.

@@ -193,7 +193,7 @@ func newTester(t *testing.T, p *rotator, store Store) *tester {
 	t.Helper()
 	x := &tester{T: t, idp: p, clock: &testClock{at: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}}
 	x.client = &client{provider: "test", id: "app-1", place: p.URL, grant: Delegated, store: store, http: p.Client(), timeout: 10 * time.Second,
-		dialect: testDialect{url: p.URL}, shared: &sharing{}, now: x.clock.now, sleep: sleep, onEvent: x.event}
+		dialect: testDialect{url: p.URL}, now: x.clock.now, sleep: sleep, onEvent: x.event}
 	x.client.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return x
 }
@@ -224,7 +224,7 @@ func (x *tester) signIn() {
 		a = &answer{RefreshToken: x.idp.next(fmt.Sprint("grant", x.idp.issued)), AccessToken: "first-c4n4ry", TokenType: "Bearer",
 			Scope: "graph/send graph/read", Expires: x.now().Add(time.Hour)}
 	})
-	if err := x.adopt(x.Context(), acct, a, []string{"graph/send", "graph/read", offline}); err != nil {
+	if _, err := x.adopt(x.Context(), acct, a.RefreshToken, a, []string{"graph/send", "graph/read", offline}); err != nil {
 		x.Fatal(err)
 	}
 }

@@ -20,7 +20,7 @@ import (
 func FromTokenSource(name string, ts oauth2.TokenSource) Account {
 	return Account{name: name, of: &sourceOwner{c: &client{
 		provider: "source", id: name, grant: Application, source: ts, dialect: sourceDialect{},
-		timeout: defaultTimeout, shared: &sharing{}, now: time.Now, sleep: sleep,
+		timeout: defaultTimeout, now: time.Now, sleep: sleep,
 	}}}
 }
 

@@ -96,7 +96,7 @@ func inTrouble(a *answerError) bool {
 
 func faultOf(a *answerError) verdict {
 	v := verdict{state: StateWaiting, fault: true, class: vaguemestre.ClassDeferred, code: clean(a.Word), help: helpFault}
-	if a.Word == "" && a.Status >= 300 && a.Status < 500 && a.Status != http.StatusTooManyRequests {
+	if a.Word == "" && a.Status < 500 && a.Status != http.StatusTooManyRequests {
 		v.help = helpStranger
 	}
 	return v
@@ -139,6 +139,9 @@ var (
 	helpPort = settings.Text{
 		EN: "another program of this machine holds the port where the browser comes back: begin again",
 		FR: "un autre programme de cette machine occupe le port où revient le navigateur : recommencez"}
+	helpCutOff = settings.Text{
+		EN: "the program left before the provider had answered: begin the sign-in again",
+		FR: "le programme s'est interrompu avant la réponse du fournisseur : recommencez la connexion"}
 	helpState = settings.Text{
 		EN: "this answer does not belong to the sign-in that waits, or came twice: open the page of the newest one",
 		FR: "cette réponse n'appartient pas à la connexion en attente, ou est arrivée deux fois : ouvrez la page de la plus récente"}

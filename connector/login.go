@@ -28,10 +28,7 @@ func (s *SMTP) bearer() *sasl.Bearer {
 		if err != nil {
 			return "", err
 		}
-		t, err := a.Token(ctx, auth.SMTP)
-		if stale != "" {
-			t, err = a.Refresh(ctx, auth.SMTP, stale)
-		}
+		t, err := a.Refresh(ctx, auth.SMTP, stale)
 		if err != nil {
 			return "", err
 		}

@@ -29,10 +29,7 @@ func (l *IMAP) bearer() *sasl.Bearer {
 		if err != nil {
 			return "", err
 		}
-		t, err := a.Token(ctx, auth.IMAP)
-		if stale != "" {
-			t, err = a.Refresh(ctx, auth.IMAP, stale)
-		}
+		t, err := a.Refresh(ctx, auth.IMAP, stale)
 		if err != nil {
 			return "", err
 		}
