@@ -83,7 +83,7 @@ func (s *graphSession) attachments(ctx context.Context, id string) ([]attachment
 		if page.Next == "" {
 			break
 		}
-		if err := w.next(s.client, page.Next); err != nil {
+		if err := w.next(s.client, page.Next, false); err != nil {
 			return nil, &graph.Fault{Op: r.Op, Kind: graph.Garbage, Err: err}
 		}
 		r = &graph.Request{Op: r.Op, Link: page.Next}

@@ -75,14 +75,15 @@ func (w *walk) enter(link string) {
 	}
 }
 
-// next checks a link that Graph gave before it is followed or kept.
-func (w *walk) next(c *graph.Client, link string) error {
+// next checks a link that Graph gave before it is followed or kept. One that ends the
+// listing may be the same as before, if nothing has changed.
+func (w *walk) next(c *graph.Client, link string, end bool) error {
 	switch _, before := w.seen[link]; {
 	case link == "":
 		return errors.New("graph gave neither a next page nor an end")
 	case len(link) > mostLink:
 		return fmt.Errorf("graph gave a link of %d bytes", len(link))
-	case before:
+	case before && !end:
 		return errors.New("graph gave a page again: its listing would not end")
 	case len(w.seen) >= mostPages:
 		return fmt.Errorf("graph gave more than %d pages", mostPages)
@@ -146,7 +147,7 @@ func (s *graphSession) listDelta(ctx context.Context, link string) (cold.Page, e
 		if next == "" {
 			next = a.Delta
 		}
-		if err := s.walk.next(s.client, next); err != nil {
+		if err := s.walk.next(s.client, next, a.Next == ""); err != nil {
 			return cold.Page{}, errOffice("list", vaguemestre.ClassSource, "%w; it is tried again later", err)
 		}
 		s.walk.offered = next
@@ -260,7 +261,7 @@ func (s *graphSession) listWhole(ctx context.Context) ([]cold.Item, error) {
 		if a.Next == "" {
 			return out, nil
 		}
-		if err := w.next(s.client, a.Next); err != nil {
+		if err := w.next(s.client, a.Next, false); err != nil {
 			return nil, errOffice("list", vaguemestre.ClassSource, "%w; it is tried again later", err)
 		}
 		if len(out) > mostListed {

@@ -156,11 +156,6 @@ func (o *fetching) ahead(wanted []carried) error {
 	return nil
 }
 
-// value asks for a message as MIME.
-func (s *graphSession) value(ctx context.Context, id string) (*http.Response, error) {
-	return s.client.Do(ctx, &graph.Request{Op: "read", Path: "/messages/" + graph.Seg(id) + "/$value"})
-}
-
 // carry brings one message to out.
 func (s *graphSession) carry(ctx context.Context, c carried, out chan<- carried) {
 	if !s.fresh[c.item.Key] {
@@ -184,6 +179,10 @@ func (s *graphSession) carry(ctx context.Context, c carried, out chan<- carried)
 			err = nil
 		}
 		switch {
+		case err == nil && c.body.Len() == 0:
+			resp.Body.Close()
+			c.body, c.err = nil, errEmpty
+			send(ctx, out, c)
 		case err == nil && c.body.Len() <= aheadBody:
 			resp.Body.Close()
 			send(ctx, out, c)

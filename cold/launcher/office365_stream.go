@@ -4,12 +4,35 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
+	"fmt"
 	"hash"
 	"io"
+	"mime"
 	"net/http"
 
 	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/internal/graph"
 )
+
+// value asks for a message as MIME. A page of a proxy, which may come as a success, is none.
+func (s *graphSession) value(ctx context.Context, id string) (*http.Response, error) {
+	resp, err := s.client.Do(ctx, &graph.Request{Op: "read", Path: "/messages/" + graph.Seg(id) + "/$value"})
+	if err != nil {
+		return nil, err
+	}
+	switch kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind {
+	case "text/html", "application/json":
+		resp.Body.Close()
+		return nil, &graph.Fault{Op: "read", Kind: graph.Garbage, Status: resp.StatusCode,
+			Err: fmt.Errorf("the answer is %s and no mail: see whether a proxy is in the way", kind)}
+	}
+	return resp, nil
+}
+
+// errEmpty is why a message is put together: none has no bytes, and what is taken for whole
+// may be deleted.
+var errEmpty = &graph.Fault{Op: "read", Kind: graph.Invalid, Err: errors.New("the answer is empty")}
 
 // mostMends is how often a body that broke off is asked for again.
 const mostMends = 2
