@@ -47,7 +47,7 @@ type POP3 struct {
 	CAFile            string          `key:"ca_file" format:"file" advanced:"true"`
 	ServerName        string          `key:"server_name" format:"host" advanced:"true"`
 	Timeout           time.Duration   `key:"timeout" default:"60s" min:"1s" max:"1h" advanced:"true"`
-	MinInterval       time.Duration   `key:"min_interval" default:"60s" min:"1s" max:"24h" advanced:"true"` // between two logins; a server's LOGIN-DELAY raises it
+	MinInterval       time.Duration   `key:"min_interval" default:"60s" min:"1ms" max:"24h" advanced:"true"` // between two logins; a server's LOGIN-DELAY raises it
 	AllowInsecureAuth bool            `key:"allow_insecure_auth" when:"tls=none" advanced:"true"`
 
 	accounts *auth.Accounts // of Kinds

@@ -105,7 +105,7 @@ func (s *popServer) start(t testing.TB) *POP3 {
 		s.wg.Wait()
 	})
 	return &POP3{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, TLS: TLSNone, AllowInsecureAuth: true,
-		Account: "alice", Password: settings.Secret("geheim"), Timeout: 3 * time.Second, MinInterval: 1}
+		Account: "alice", Password: settings.Secret("geheim"), Timeout: 3 * time.Second, MinInterval: time.Millisecond}
 }
 
 func (s *popServer) commands() []string {
