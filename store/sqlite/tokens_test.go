@@ -300,6 +300,9 @@ func playTokens() {
 		die(err)
 	}
 	s := st.Tokens()
+	if os.Args[1] == "renew" {
+		playRenew(s)
+	}
 	if os.Args[1] == "hold" {
 		if _, err := s.Lock(ctx, "compta"); err != nil {
 			die(err)
