@@ -88,7 +88,7 @@ func (d *decoder) fichier(a *attachment) {
 	}
 	a.content, a.text = true, unbase64{}
 	d.spool.reset()
-	depth, buf := d.s.Depth(), make([]byte, 32<<10)
+	depth := d.s.Depth()
 	for d.s.Next() && (d.s.Kind() != xmlscan.End || d.s.Depth() >= depth) {
 		if d.s.Kind() == xmlscan.Start {
 			d.deviateHere("there are elements within the base64")
@@ -97,8 +97,8 @@ func (d *decoder) fichier(a *attachment) {
 			continue
 		}
 		for text := d.s.TextReader(); ; {
-			n, err := text.Read(buf)
-			d.spool.mem = a.text.decode(d.spool.mem, buf[:n])
+			n, err := text.Read(d.buf)
+			d.spool.mem = a.text.decode(d.spool.mem, d.buf[:n])
 			if d.scratch(d.spool.grow()) != nil || err != nil {
 				break
 			}
@@ -164,26 +164,26 @@ func (d *decoder) deliver(a *attachment) {
 
 // unpack measures the document and tells how to read it: out of its gzip, or as it stands.
 func (d *decoder) unpack(a *attachment) (open func() io.Reader, m measure) {
-	head := make([]byte, 5)
+	head := make([]byte, 2)
 	n, _ := io.ReadFull(d.spool.reader(), head)
-	if n > 0 && mediaType(head[:n]) != "application/gzip" {
+	if n > 0 && string(head) != "\x1f\x8b" {
 		d.faulty(a, "is not a gzip: it is given as it stands")
 	} else if n > 0 {
 		limit := min(d.o.MaxFile, d.o.MaxTotal-d.f.Totals.FileBytes, max(freeBytes, maxRatio*d.spool.size()))
-		zip, err := newGunzip(d.spool.reader(), limit)
+		err := d.zip.open(d.spool.reader(), limit)
 		if err == nil {
-			m, err = d.measure(zip)
+			m, err = d.measure(&d.zip)
 		}
 		switch {
 		case d.err != nil:
 			return nil, m
 		case err == nil:
-			if zip.trailing {
+			if d.zip.trailing {
 				d.faulty(a, "has bytes after the end of its gzip, which are left out")
 			}
 			return func() io.Reader {
-				zip, _ := newGunzip(d.spool.reader(), limit) // it was read before
-				return zip
+				d.zip.open(d.spool.reader(), limit) // it was read before: there is no error
+				return &d.zip
 			}, m
 		case err == errTooMuch:
 			d.faulty(a, "is given as it stands: its gzip holds more than is allowed")
@@ -231,16 +231,16 @@ type measure struct {
 }
 
 func (d *decoder) measure(r io.Reader) (m measure, err error) {
-	hash, buf := sha256.New(), make([]byte, 32<<10)
+	hash := sha256.New()
 	for {
 		if err := d.ctx.Err(); err != nil {
 			d.err = &vaguemestre.Error{Op: "helios: decode", Class: vaguemestre.ClassCanceled, Err: err}
 			return m, err
 		}
-		n, err := r.Read(buf)
-		hash.Write(buf[:n])
+		n, err := r.Read(d.buf)
+		hash.Write(d.buf[:n])
 		m.size += int64(n)
-		m.head = append(m.head, buf[:min(n, sniffed-len(m.head))]...)
+		m.head = append(m.head, d.buf[:min(n, sniffed-len(m.head))]...)
 		if err == io.EOF {
 			m.hash = hash.Sum(nil)
 			return m, nil

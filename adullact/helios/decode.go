@@ -78,7 +78,9 @@ type decoder struct {
 	held    map[string]bool // IdUnique of documents
 	loose   []string        // IdUnique of documents that only a reference ties to something
 	spool   spool
-	acks    int // EtatAck
+	zip     gunzip
+	buf     []byte // of what is read by pieces
+	acks    int    // EtatAck
 	refused int
 }
 
@@ -87,12 +89,12 @@ func (d *decoder) decode(r io.Reader) (*Flow, error) {
 	if d.room == 0 {
 		d.room = maxSummary
 	}
+	d.buf = make([]byte, 32<<10)
 	d.told, d.refs, d.held = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	d.spool.dir = d.o.Scratch
 	defer d.spool.close()
 	if !d.s.Next() {
-		var broken *xmlscan.Error
-		if errors.As(d.s.Err(), &broken) {
+		if broken := d.broken(); broken != nil {
 			return nil, notPES(fmt.Errorf("%w: %w", ErrNotPES, broken))
 		}
 		return nil, d.failure()
@@ -114,6 +116,17 @@ func notPES(err error) error {
 	return &vaguemestre.Error{Op: "helios: decode", Class: vaguemestre.ClassPoison, Err: err}
 }
 
+// broken is what is wrong with the XML, nil for nothing; names of elements are a stranger's.
+func (d *decoder) broken() error {
+	var broken *xmlscan.Error
+	if !errors.As(d.s.Err(), &broken) {
+		return nil
+	}
+	short := *broken
+	short.Path = cut(short.Path, 120)
+	return &short
+}
+
 // failure is why the work ended early, nil if it did not.
 func (d *decoder) failure() error {
 	if d.err != nil {
@@ -123,8 +136,7 @@ func (d *decoder) failure() error {
 	if err == nil {
 		return nil
 	}
-	var broken *xmlscan.Error
-	if errors.As(err, &broken) {
+	if broken := d.broken(); broken != nil {
 		return &vaguemestre.Error{Op: "helios: decode", Class: vaguemestre.ClassPoison,
 			Err: fmt.Errorf("%w; have the sender send it again", broken)}
 	}

@@ -15,22 +15,26 @@ const (
 
 var errTooMuch = errors.New("it grows too much")
 
-// gunzip reads a gzip of any number of members, and lets alone what follows the last.
+// gunzip reads a gzip of any number of members, and lets alone what follows the last. It is
+// used again for the next.
 type gunzip struct {
 	in       *bufio.Reader
-	zip      *gzip.Reader
+	zip      gzip.Reader
 	left     int64 // that may still come out
 	trailing bool
 }
 
-func newGunzip(r io.Reader, limit int64) (*gunzip, error) {
-	g := &gunzip{in: bufio.NewReaderSize(r, 32<<10), left: limit}
-	var err error
-	if g.zip, err = gzip.NewReader(g.in); err != nil {
-		return nil, err
+func (g *gunzip) open(r io.Reader, limit int64) error {
+	if g.in == nil {
+		g.in = bufio.NewReaderSize(nil, 32<<10)
 	}
-	g.zip.Multistream(false)
-	return g, nil
+	g.in.Reset(r)
+	g.left, g.trailing = limit, false
+	err := g.zip.Reset(g.in)
+	if err == nil {
+		g.zip.Multistream(false)
+	}
+	return err
 }
 
 func (g *gunzip) Read(p []byte) (int, error) {

@@ -25,8 +25,10 @@ func mediaType(head []byte) string {
 	if bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")) {
 		return "application/pdf"
 	}
-	if root, _ := rootOf(head); root != "" {
-		return "application/xml"
+	if i := bytes.IndexByte(head, '<'); i >= 0 && len(bytes.Trim(head[:i], "\xef\xbb\xbf\xff\xfe\x00 \t\r\n")) == 0 {
+		if root, _ := rootOf(head); root != "" {
+			return "application/xml"
+		}
 	}
 	return ""
 }

@@ -1,0 +1,11 @@
+//go:build race
+
+package helios
+
+import "time"
+
+const (
+	slowest = 50 * time.Second
+	bulk    = 2 << 20 // bytes or so of a bomb
+	large   = 16 << 20
+)
