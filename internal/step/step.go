@@ -40,13 +40,18 @@ const (
 	GraphMove    Name = "graph.move"    //
 	GraphDelete  Name = "graph.delete"  //
 	GraphFolder  Name = "graph.folder"  // a target folder is made
+	FolderAside  Name = "folder.aside"  // an item of a directory is taken aside
+	FolderCopy   Name = "folder.copy"   // it is copied to another file system
+	FolderPlace  Name = "folder.place"  // it gets its name in the target
+	FolderRemove Name = "folder.remove" // it is removed
 	TokenRefresh Name = "token.refresh" // the provider rotates a refresh token
 	TokenSave    Name = "token.save"    // what came of it is stored
 )
 
 // All lists every step.
 var All = []Name{LedgerLock, LedgerRecord, LedgerCursor, DirWrite, DirSync, DirRename, DirSyncDir,
-	SinkPut, Settle, IMAPCopy, IMAPStore, IMAPExpunge, IMAPMove, POP3Dele, POP3Quit, GraphPatch, GraphMove, GraphDelete, GraphFolder, TokenRefresh, TokenSave}
+	SinkPut, Settle, IMAPCopy, IMAPStore, IMAPExpunge, IMAPMove, POP3Dele, POP3Quit, GraphPatch, GraphMove, GraphDelete, GraphFolder,
+	FolderAside, FolderCopy, FolderPlace, FolderRemove, TokenRefresh, TokenSave}
 
 var hook atomic.Pointer[func(name Name, after bool)]
 
