@@ -28,8 +28,9 @@ type lease struct {
 	// them, or the fence would have stopped us. Only the writer's turn touches it.
 	known map[string]knownItem
 
-	// epochs are all that items of this job have; nil until Twin asks. Most jobs have one,
-	// and then there is nothing to look for. Only the lease's owner touches it.
+	// epochs are up to two of those that items of this job have; nil until Twin asks. Most
+	// jobs have one, and then there is nothing to look for. A watched directory has one for
+	// every file. Only the lease's owner touches it.
 	epochs map[string]bool
 }
 
@@ -85,7 +86,7 @@ func (l *lease) Record(ctx context.Context, entries []cold.Entry) error {
 		}
 	}
 	if l.epochs != nil {
-		for i := range entries {
+		for i := 0; i < len(entries) && len(l.epochs) < 2; i++ {
 			l.epochs[entries[i].Item.Epoch] = true
 		}
 	}
@@ -298,7 +299,7 @@ func (l *lease) loadEpochs(ctx context.Context) error {
 	var epochs map[string]bool
 	err := l.s.read(ctx, func(c *sql.Conn) error {
 		epochs = map[string]bool{}
-		rows, err := c.QueryContext(ctx, `SELECT DISTINCT epoch FROM item WHERE job = ?`, l.job)
+		rows, err := c.QueryContext(ctx, `SELECT DISTINCT epoch FROM item WHERE job = ? LIMIT 2`, l.job)
 		if err != nil {
 			return err
 		}
