@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,13 +22,14 @@ type found struct {
 	item   Item
 	size   int64    // of the item as the source gave it
 	mem    int64    // bytes it keeps in memory
-	spools []*spool // what its documents read from
+	spools []*spool // what its documents read from, and
+	shelf  *shelf   // what came out of containers; nil while there is none
 	docs   []foundDoc
 	reason string // why it is deselected; "" otherwise
 	state  State  // StateDeselected or ""
 
 	alike    string // tells apart items without a Message-ID in the content key
-	decoded  int    // documents that decoders took out of it
+	decoded  int    // documents that decoders and containers gave
 	expanded int64  // their bytes
 	calls    int    // documents that decoders were asked about
 }
@@ -38,6 +40,11 @@ type foundDoc struct {
 	entry Entered
 	whole string // why it is handed over whatever the filters say: it could not be taken apart
 	safe  bool   // an earlier run handed it over
+	mail  bool   // a mail that the walker saw: Take.Nested decided about it
+
+	raw    io.ReaderAt // the content, where it lies without an encoding; else nil
+	around int         // containers around it
+	entity bool        // what S/MIME wrapped
 
 	envelope int // which of the item's containers Group is of
 }
@@ -47,6 +54,8 @@ func (f *found) close() {
 		s.close()
 	}
 	f.spools = nil
+	f.shelf.close()
+	f.shelf = nil
 }
 
 // extractor takes items apart as a job's Take, Decoders and Filters say. One
@@ -86,8 +95,9 @@ func (x *extractor) item(ctx context.Context, it Item, name, mediaType string, s
 		err = x.mail(f, s)
 	} else {
 		f.alike = name
-		f.docs = append(f.docs, foundDoc{doc: Document{Name: orName(name), MediaType: mediaType,
-			Size: s.size, Path: []string{it.Key}, Open: s.open}})
+		where, base := place(it.Key, name)
+		f.docs = append(f.docs, foundDoc{doc: Document{Name: orName(base), MediaType: mediaType,
+			Size: s.size, Path: where, Open: s.open}})
 	}
 	if err == nil && f.state == "" {
 		err = x.finish(ctx, f)
@@ -101,18 +111,19 @@ func (x *extractor) item(ctx context.Context, it Item, name, mediaType string, s
 
 // directory takes a deposit directory: all its files are one group.
 func (x *extractor) directory(ctx context.Context, it Item, name string, files []spooledFile) (*found, error) {
-	f := &found{item: it}
-	if name == "" {
-		name = it.Key
+	f := &found{item: it, alike: name}
+	at, group := place(it.Key, name)
+	if group == "" {
+		group = it.Key
 	}
 	for _, file := range files {
-		where := []string{it.Key}
+		where := slices.Clone(at)
 		if dir := path.Dir(file.path); dir != "." {
 			where = append(where, dir)
 		}
 		f.size, f.mem, f.spools = f.size+file.size, f.mem+file.taken, append(f.spools, file.spool)
 		f.docs = append(f.docs, foundDoc{doc: Document{Name: path.Base(file.path), Size: file.size, Path: where,
-			Group: name, Open: file.open}, kinds: []string{"directory"}})
+			Group: group, Open: file.open}, kinds: []string{"directory"}})
 	}
 	if err := x.finish(ctx, f); err != nil {
 		f.close()
@@ -121,9 +132,18 @@ func (x *extractor) directory(ctx context.Context, it Item, name string, files [
 	return f, nil
 }
 
-// finish runs decoders, hashes and decides.
+// place parts the path that an item of a directory has as its name: its last element is the
+// document's name, what is before it belongs to the document's Path.
+func place(key, name string) (where []string, base string) {
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		return []string{key, name[:i]}, name[i+1:]
+	}
+	return []string{key}, name
+}
+
+// finish takes what is left apart, hashes and decides.
 func (x *extractor) finish(ctx context.Context, f *found) error {
-	if len(x.job.Decoders) > 0 {
+	if len(x.job.Decoders)+len(x.take.Containers) > 0 {
 		if err := x.decode(ctx, f); err != nil {
 			return err
 		}

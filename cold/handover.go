@@ -25,6 +25,7 @@ type handover struct {
 	news        []news          // to be told once that is done
 	matched     map[string]bool // entries of earlier epochs that recorded matches
 	due         []Entry         // their after-action is due
+	given       []Item          // given up
 }
 
 // news are documents of one item whose fate is to be told.
@@ -66,7 +67,7 @@ func (rc *receiver) handOver() {
 	}
 	// what is safe in the sink is recorded even while ctx is ending
 	if err := rc.commit(context.WithoutCancel(rc.ctx)); err != nil {
-		rc.due = nil
+		rc.due, rc.given = nil, nil
 		rc.fail(err)
 	}
 }
@@ -168,8 +169,11 @@ func (rc *receiver) commit(ctx context.Context) error {
 		return err
 	}
 	for _, e := range rc.recorded {
-		if e.State == StateDelivered {
+		switch e.State {
+		case StateDelivered:
 			rc.due = append(rc.due, e)
+		case StateQuarantined:
+			rc.given = append(rc.given, e.Item)
 		}
 	}
 	for _, n := range rc.news {

@@ -73,6 +73,16 @@ type Session interface {
 	io.Closer
 }
 
+// Quarantiner is an optional ability of a [Session]: the source has a place for items that
+// were given up (a directory for errors).
+type Quarantiner interface {
+	// Quarantine takes items out of the listing to that place, whole and unchanged. The Job
+	// calls it for items that its ledger has as [StateQuarantined], and again in later runs
+	// for those that List still shows. It is idempotent, and returns receipts as
+	// [Session].Settle does.
+	Quarantine(ctx context.Context, items []Item) ([]Receipt, error)
+}
+
 // Page is one page of a listing.
 type Page struct {
 	Items []Item
@@ -109,7 +119,7 @@ type Item struct {
 
 // Content is what an item holds: exactly one of Body, Files and Err is set.
 type Content struct {
-	Name      string    // file name; "" for a mail
+	Name      string    // file name, or its path with slashes where the source has directories; "" for a mail
 	MediaType string    // "message/rfc822" for a mail; "" when unknown
 	Size      int64     // bytes that Body must give; -1 when unknown. A Body that gives another number is refused, and the others go on.
 	Body      io.Reader // valid until got returns; io.EOF after Size bytes, io.ErrUnexpectedEOF when the source broke off

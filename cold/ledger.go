@@ -75,7 +75,7 @@ const (
 	StateDone        State = "done"        // terminal: nothing is left to do
 	StateHeld        State = "held"        // terminal while the job's rules stay the same: a part needs a person; the item stays at its source
 	StateDeselected  State = "deselected"  // terminal while the job's rules stay the same: the job's Select passed it over
-	StateQuarantined State = "quarantined" // terminal: given up after three runs; the item stays at its source
+	StateQuarantined State = "quarantined" // terminal: given up after three runs; the item stays at its source, or goes where a [Quarantiner] puts it
 	StateVanished    State = "vanished"    // terminal until it is listed again: gone from the source, or named anew, before it was handed over
 )
 

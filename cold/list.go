@@ -175,7 +175,7 @@ func (r *run) wanted(ctx context.Context, items []Item) ([]Item, error) {
 		return nil, err
 	}
 	now := r.job.now()
-	var out []Item
+	var out, given []Item
 	var large []Entry
 	listed := make(map[string]bool, len(items))
 	for i, it := range items {
@@ -193,6 +193,9 @@ func (r *run) wanted(ctx context.Context, items []Item) ([]Item, error) {
 			if k.Rules == r.rules {
 				continue
 			}
+		case StateQuarantined: // still shown: an earlier run did not get that far
+			given = append(given, it)
+			continue
 		default:
 			continue
 		}
@@ -214,6 +217,9 @@ func (r *run) wanted(ctx context.Context, items []Item) ([]Item, error) {
 	}
 	r.total += len(out)
 	if !r.dry {
+		if err := r.quarantine(ctx, given); err != nil {
+			return nil, err
+		}
 		if err := r.record(ctx, large); err != nil {
 			return nil, err
 		}

@@ -120,9 +120,12 @@ func (r *run) takeAll(ctx context.Context, items []Item) (rest []Item, err error
 		}
 		now := items[:n]
 		items = items[n:]
-		due, err := r.takeChunk(ctx, now)
+		due, given, err := r.takeChunk(ctx, now)
 		if serr := r.settle(ctx, due); err == nil {
 			err = serr
+		}
+		if qerr := r.quarantine(ctx, given); err == nil {
+			err = qerr
 		}
 		if err != nil {
 			return nil, err
@@ -184,10 +187,10 @@ func (r *run) decided(item string, docs []Entered) {
 }
 
 // takeChunk opens items, which run through a receiver, and returns the entries whose
-// after-action is due.
-func (r *run) takeChunk(ctx context.Context, items []Item) ([]Entry, error) {
+// after-action is due and the items that were given up.
+func (r *run) takeChunk(ctx context.Context, items []Item) (due []Entry, given []Item, err error) {
 	rc := newReceiver(ctx, r, items)
-	err := r.launcher(func() error { return r.session.Open(ctx, items, rc.got) })
+	err = r.launcher(func() error { return r.session.Open(ctx, items, rc.got) })
 	err = rc.end(err)
-	return rc.due, err
+	return rc.due, rc.given, err
 }
