@@ -25,5 +25,11 @@ func register(r *settings.Registry[cold.Launcher], accounts *auth.Accounts) erro
 		Help: settings.Text{EN: "Collects the mails of a mailbox by POP3, for servers without IMAP.",
 			FR: "Collecte les messages d'une boîte aux lettres par POP3, pour les serveurs sans IMAP."},
 		New: func() cold.Launcher { return &POP3{accounts: accounts} },
+	}, settings.Kind[cold.Launcher]{
+		Name:  "folder",
+		Title: settings.Text{EN: "Watched directory", FR: "Répertoire surveillé"},
+		Help: settings.Text{EN: "Collects the files that are put into a directory, local or shared.",
+			FR: "Collecte les fichiers déposés dans un répertoire, local ou partagé."},
+		New: func() cold.Launcher { return &Folder{} },
 	})
 }
