@@ -62,11 +62,10 @@ func (d *decoder) decode() error {
 		}
 		return poison("%w: %s", ErrNotActes, e.What)
 	}
-	k, ok := ours(d.Local(), d.Space())
-	if !ok {
+	if !Root(d.Local(), d.Space()) {
 		return poison("%w: its root is %q", ErrNotActes, cut(d.Local()))
 	}
-	m := d.m
+	m, k := d.m, kinds[d.Local()]
 	m.Root, m.Code, m.Way = d.Local(), k.code, k.way
 	if d.Space() != Namespace {
 		d.deviates("the namespace is not that of ACTES v1.1")
@@ -357,7 +356,11 @@ func keep(v *string, s string) {
 const maxDeviations = 100
 
 // deviates tells of the element at which d stands.
-func (d *decoder) deviates(reason string) { d.m.deviates(d.Path(), reason) }
+func (d *decoder) deviates(reason string) {
+	if d.m.room >= 0 {
+		d.m.deviates(d.Path(), reason)
+	}
+}
 
 func (m *Message) deviates(path, reason string) {
 	m.room--

@@ -170,9 +170,13 @@ func TestRefused(t *testing.T) {
 		"long text": act(">Objet<", ">"+strings.Repeat("x", 2<<20)+"<"), "many annexes": act(`Nombre="0"/>`, `Nombre="0">`+strings.Repeat("<Annexe/>", 20_001)+"</Annexes>"),
 		"many matters": `<RetourClassification xmlns="` + Namespace + `"><Matieres>` + strings.Repeat(`<Matiere1/>`, 20_001) + "</Matieres></RetourClassification>",
 		"deep matters": `<RetourClassification xmlns="` + Namespace + `"><Matieres>` + strings.Repeat(`<Matiere2>`, 200),
-		"long":         act("</Acte>", strings.Repeat("<x/>", 3<<20)+"</Acte>"),
+		"long":         act("</Acte>", strings.Repeat("<x/>", 1<<18)+"</Acte>"),
 	} {
-		_, err := Decode(t.Context(), strings.NewReader(text), nil)
+		o := &Options{}
+		if name == "long" {
+			o.Limits.XML = 1 << 20
+		}
+		_, err := Decode(t.Context(), strings.NewReader(text), o)
 		if errors.Is(err, ErrNotActes) || vaguemestre.ClassOf(err) != vaguemestre.ClassPoison || !strings.HasPrefix(err.Error(), "actes: ") || len(err.Error()) > 400 {
 			t.Errorf("%s: %v", name, err)
 		}

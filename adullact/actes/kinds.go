@@ -50,11 +50,11 @@ var kinds = map[string]kind{
 // isEnvelope tells the roots that stand for a whole archive.
 func (m *Message) isEnvelope() bool { return m.Code == "" }
 
-// ours tells whether a root is one of ACTES: its name, and a namespace that does not say
-// that it is something else.
-func ours(local, space string) (kind, bool) {
-	k, ok := kinds[local]
-	return k, ok && (space == "" || strings.HasPrefix(space, "http://www.interieur.gouv.fr/ACTES"))
+// Root reports whether an element is a root of ACTES: by its local name, and a namespace that
+// does not say that it is something else.
+func Root(local, space string) bool {
+	_, ok := kinds[local]
+	return ok && (space == "" || strings.HasPrefix(space, "http://www.interieur.gouv.fr/ACTES"))
 }
 
 // NatureOf gives the abbreviation and the French label of a nature of acts by its code: "1"
