@@ -30,6 +30,16 @@ import (
 // there are and how the end looks; then every step is a fresh mailbox, a killed run, another
 // one, and the same end.
 
+// program builds an example, so that it kills itself where it is told to.
+func program(t testing.TB, name string) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), name)
+	if out, err := exec.Command("go", "build", "-tags", "crash", "-o", bin, "../../examples/"+name).CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return bin
+}
+
 // person is who has signed in; she may open every shared mailbox of these tests.
 const person = "greffe@mondaine.fr"
 

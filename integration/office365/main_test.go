@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -111,16 +110,6 @@ func pseudo(n int, seed byte) []byte {
 		block = sha256.Sum256(block[:])
 	}
 	return out[:n]
-}
-
-// program builds an example, so that it kills itself where it is told to.
-func program(t testing.TB, name string) string {
-	t.Helper()
-	bin := filepath.Join(t.TempDir(), name)
-	if out, err := exec.Command("go", "build", "-tags", "crash", "-o", bin, "../../examples/"+name).CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return bin
 }
 
 // output runs a child and returns what it printed.
