@@ -1,6 +1,7 @@
 package helios
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -182,6 +183,9 @@ func (d *decoder) unpack(a *attachment) (open func() io.Reader, m measure) {
 				d.faulty(a, "has bytes after the end of its gzip, which are left out")
 			}
 			return func() io.Reader {
+				if m.size <= inMemory {
+					return bytes.NewReader(d.plain) // not out of its gzip twice
+				}
 				d.zip.open(d.spool.reader(), limit) // it was read before: there is no error
 				return &d.zip
 			}, m
@@ -232,6 +236,7 @@ type measure struct {
 
 func (d *decoder) measure(r io.Reader) (m measure, err error) {
 	hash := sha256.New()
+	d.plain = d.plain[:0]
 	for {
 		if err := d.ctx.Err(); err != nil {
 			d.err = &vaguemestre.Error{Op: "helios: decode", Class: vaguemestre.ClassCanceled, Err: err}
@@ -239,7 +244,9 @@ func (d *decoder) measure(r io.Reader) (m measure, err error) {
 		}
 		n, err := r.Read(d.buf)
 		hash.Write(d.buf[:n])
-		m.size += int64(n)
+		if m.size += int64(n); m.size <= inMemory {
+			d.plain = append(d.plain, d.buf[:n]...)
+		}
 		m.head = append(m.head, d.buf[:min(n, sniffed-len(m.head))]...)
 		if err == io.EOF {
 			m.hash = hash.Sum(nil)

@@ -80,6 +80,7 @@ type decoder struct {
 	spool   spool
 	zip     gunzip
 	buf     []byte // of what is read by pieces
+	plain   []byte // the document last measured, if it is small
 	acks    int    // EtatAck
 	refused int
 }
