@@ -109,7 +109,7 @@ func (d *archiver) read(ctx context.Context, r io.Reader) error {
 			case err == nil:
 				d.found[len(d.a.Files)] = m
 			case !errors.Is(err, ErrNotActes) && vaguemestre.ClassOf(err) == vaguemestre.ClassPoison:
-				d.deviates(name, "it is XML that cannot be read: "+err.Error())
+				d.deviates(name, err.Error())
 			}
 		}
 		if _, err := io.Copy(io.Discard, head); err != nil {
@@ -296,7 +296,7 @@ func (d *archiver) deviates(path, reason string) {
 	}
 }
 
-// sniff tells the media types that the norm allows by the first bytes; "" for others.
+// sniff tells the media types that are seen with acts by the first bytes; "" for others.
 func sniff(b []byte) string {
 	for _, t := range [][2]string{
 		{"%PDF-", "application/pdf"}, {"\xff\xd8\xff", "image/jpeg"}, {"\x89PNG\r\n\x1a\n", "image/png"},
@@ -307,6 +307,11 @@ func sniff(b []byte) string {
 		}
 	}
 	b = bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), " \t\r\n")
+	for _, begin := range []string{"<html", "<!doctype html"} {
+		if len(b) >= len(begin) && strings.EqualFold(string(b[:len(begin)]), begin) {
+			return "text/html" // message_body.html of an answer by mail
+		}
+	}
 	if len(b) > 1 && b[0] == '<' && bytes.IndexByte([]byte("!/"), b[1]) < 0 {
 		return "application/xml"
 	}

@@ -63,7 +63,7 @@ func (d *decoder) decode() error {
 		return poison("%w: %s", ErrNotActes, e.What)
 	}
 	if !Root(d.Local(), d.Space()) {
-		return poison("%w: its root is %q", ErrNotActes, cut(d.Local()))
+		return poison("%w: its root is %q, it is for another decoder", ErrNotActes, cut(d.Local()))
 	}
 	m, k := d.m, kinds[d.Local()]
 	m.Root, m.Code, m.Way = d.Local(), k.code, k.way

@@ -35,8 +35,8 @@ type Options struct {
 // Limits bound what is read; 0 is the default. What goes beyond ends the work with an error
 // of class poison.
 type Limits struct {
-	XML     int64 // bytes of one message; 8 MiB
-	Items   int   // files, matters and types that one message names; 20,000
+	XML     int64 // bytes of one message, and a quarter of all that an archive holds; 8 MiB
+	Items   int   // files, matters and types that the messages of a file name together; 20,000
 	Entries int   // of an archive; 10,000
 	Entry   int64 // bytes of one entry; 1 GiB
 	Bytes   int64 // of all entries; 4 GiB
@@ -75,7 +75,7 @@ func classed(err error) error {
 	if errors.As(err, &e) {
 		short := *e
 		short.Path = cut(e.Path)
-		return poison("%w", &short)
+		return poison("the message is damaged, ask its sender for another: %w", &short)
 	}
 	if vaguemestre.ClassOf(err) != "" {
 		return err
