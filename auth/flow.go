@@ -57,7 +57,7 @@ const (
 )
 
 // Final reports whether a flow in that state has ended.
-func (s State) Final() bool { return s != StateCreated && s != StateWaiting }
+func (s State) Final() bool { return s != "" && s != StateCreated && s != StateWaiting }
 
 // Progress is a snapshot of a [Flow], for a page or a terminal. As JSON and in logs the code
 // is masked; show UserCode.Reveal() to who began the flow and to nobody else.

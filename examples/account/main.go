@@ -161,7 +161,12 @@ func associate(ctx context.Context, a auth.Account, o *options, s *screen) (int,
 func sentence(ctx context.Context, err error, texts *words, p auth.Progress) string {
 	switch {
 	case ctx.Err() == nil:
-		return config.Sentence(err)
+		said := config.Sentence(err)
+		// The error is in English. What the screen has not told yet comes before it.
+		if help, ok := auth.Explain(err); ok && !p.State.Final() && texts.help(help) != help.EN {
+			said = texts.help(help) + "\n" + said
+		}
+		return said
 	case p.Expires.IsZero():
 		return texts.stopped
 	}

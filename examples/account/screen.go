@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -88,14 +89,30 @@ func (s *screen) changed(p auth.Progress) {
 		s.print("")
 		s.countdown(time.Now(), true)
 	}
-	fault := ""
-	if p.Fault != nil {
-		fault = config.Sentence(p.Fault)
-	}
+	fault := s.trouble(p)
 	if fault != s.fault && fault != "" {
 		s.print(s.w.fault, fault)
 	}
 	s.fault = fault
+}
+
+// trouble says in the language of the person what is in the way, with its cause as it came.
+func (s *screen) trouble(p auth.Progress) string {
+	if p.Fault == nil {
+		return ""
+	}
+	cause := p.Fault
+	for errors.Unwrap(cause) != nil {
+		cause = errors.Unwrap(cause)
+	}
+	switch help := s.w.help(p.Help); {
+	case help == "":
+		return config.Sentence(p.Fault)
+	case cause.Error() == p.Help.EN: // there is no other
+		return help
+	default:
+		return help + " (" + cause.Error() + ")"
+	}
 }
 
 // live tells the remaining time until stop is called.
@@ -161,7 +178,11 @@ func (s *screen) end(p auth.Progress) {
 		s.line(s.w.standing, state, s.w.help(p.Help))
 		return
 	}
-	s.line(s.w.approved, p.User)
+	if p.User == "" { // not every provider tells
+		s.line("%s", s.w.associated)
+	} else {
+		s.line(s.w.approved, p.User)
+	}
 	s.scopes(p.Granted, p.Missing, s.w.help(p.Help))
 }
 

@@ -14,7 +14,8 @@ type words struct {
 	open, openHere, type_, sign string
 	waiting, left, minute       string
 	fault                       string
-	approved, granted, missing  string
+	approved, associated        string
+	granted, missing            string
 	interrupted, stopped        string
 	forgotten                   string
 	states                      map[auth.State]string
@@ -39,6 +40,7 @@ var languages = map[string]*words{
 		minute:      "%s left.",
 		fault:       "Trouble on the way, it goes on: %s",
 		approved:    "Associated: %s signed in.",
+		associated:  "Associated.",
 		granted:     "Granted:  %s",
 		missing:     "Missing:  %s",
 		interrupted: "Stopped. The request stays open until %s: the same command takes it up again, -new begins another.",
@@ -64,6 +66,7 @@ var languages = map[string]*words{
 		minute:      "Encore %s.",
 		fault:       "Difficulté de liaison, l'attente continue : %s",
 		approved:    "Compte associé : %s s'est connecté.",
+		associated:  "Compte associé.",
 		granted:     "Accordé :   %s",
 		missing:     "Manquant :  %s",
 		interrupted: "Arrêté. La demande reste ouverte jusqu'à %s : la même commande la reprend, -new en commence une autre.",

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vaguemestre/vaguemestre"
 	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/connector/graphtest"
 	"github.com/vaguemestre/vaguemestre/examples/internal/demo"
@@ -145,6 +148,34 @@ func TestScreen(t *testing.T) {
 	}
 }
 
+// TestTroubleReads: what is in the way is told in the language of the person, with its cause.
+func TestTroubleReads(t *testing.T) {
+	t.Parallel()
+	help := settings.Text{EN: "nothing is to be done", FR: "il n'y a rien à faire"}
+	for _, c := range []struct {
+		lang, want string
+		fault      error
+	}{
+		{"fr", "il n'y a rien à faire (connection refused)", &vaguemestre.Error{Op: "auth: x", Err: errors.New("connection refused")}},
+		{"en", "nothing is to be done (connection refused)", &vaguemestre.Error{Op: "auth: x", Err: errors.New("connection refused")}},
+		{"fr", "il n'y a rien à faire", &vaguemestre.Error{Op: "auth: x", Err: errors.New(help.EN)}},
+		{"fr", "", nil},
+	} {
+		if got := newScreen(io.Discard, languages[c.lang], false).trouble(auth.Progress{Help: help, Fault: c.fault}); got != c.want {
+			t.Errorf("%s: %q, want %q", c.lang, got, c.want)
+		}
+	}
+	err := &vaguemestre.Error{Op: "auth: token", Class: vaguemestre.ClassAuth, Err: auth.ErrReauth}
+	if got := sentence(t.Context(), err, languages["fr"], auth.Progress{}); !strings.HasPrefix(got, "le fournisseur n'accepte plus l'autorisation du compte") {
+		t.Errorf("%q", got)
+	}
+	var out bytes.Buffer
+	newScreen(&out, languages["fr"], false).end(auth.Progress{State: auth.StateApproved})
+	if out.String() != "Compte associé.\n" {
+		t.Errorf("%q", out.String())
+	}
+}
+
 func TestLanguage(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ all, messages, lang, want string }{
@@ -161,7 +192,7 @@ func TestLanguage(t *testing.T) {
 func TestWords(t *testing.T) {
 	t.Parallel()
 	for lang, w := range languages {
-		for _, text := range []string{w.tag, w.title, w.again, w.resumed, w.open, w.openHere, w.type_, w.sign, w.waiting, w.left, w.minute, w.fault, w.approved,
+		for _, text := range []string{w.tag, w.title, w.again, w.resumed, w.open, w.openHere, w.type_, w.sign, w.waiting, w.left, w.minute, w.fault, w.approved, w.associated,
 			w.granted, w.missing, w.interrupted, w.stopped, w.forgotten, w.standing, w.user, w.since, w.pending, w.date} {
 			if text == "" {
 				t.Errorf("%s lacks a text", lang)
