@@ -56,16 +56,16 @@ func (o *Office365) walk(ctx context.Context, t *tour) error {
 	}
 	ok("token", detail)
 
+	me, err := o.me(ctx, &who)
 	st := o.scopes(ctx, who)
 	t.tell(st)
 	if st.Status == vaguemestre.StatusFailed {
 		return st.Err
 	}
-	if who.app {
-		t.tell(vaguemestre.Step{Name: "me", Status: vaguemestre.StatusSkipped, Detail: "the account stands for an application: nobody signed in"})
-	} else if err := o.me(ctx, who, t); err != nil {
+	if err != nil {
 		return err
 	}
+	t.tell(me)
 	return o.reach(ctx, who, t)
 }
 
@@ -106,11 +106,15 @@ func granted(list []string, scope string) bool {
 	return false
 }
 
-// me asks who signed in.
-func (o *Office365) me(ctx context.Context, who identity, t *tour) error {
+// me asks who signed in. If Mailbox turns out to be an address of theirs, it is their own:
+// it may differ from the name that they sign in with.
+func (o *Office365) me(ctx context.Context, who *identity) (vaguemestre.Step, error) {
+	if who.app {
+		return vaguemestre.Step{Name: "me", Status: vaguemestre.StatusSkipped, Detail: "the account stands for an application: nobody signed in"}, nil
+	}
 	c, err := o.client(who.account, "")
 	if err != nil {
-		return err
+		return vaguemestre.Step{}, err
 	}
 	var me struct {
 		Name string `json:"displayName"`
@@ -119,19 +123,20 @@ func (o *Office365) me(ctx context.Context, who identity, t *tour) error {
 	}
 	err = c.JSON(ctx, &graph.Request{Op: "ask who signed in", Path: "/me", Absolute: true, Query: query("$select", "displayName,mail,userPrincipalName")}, &me)
 	if f := faultOf(err); f != nil && f.Kind == graph.Denied && f.Status == 403 {
-		t.tell(vaguemestre.Step{Name: "me", Status: vaguemestre.StatusWarning, Detail: "Microsoft 365 does not tell who signed in",
-			Help: "the permission User.Read is missing; sending works without it"})
-		return nil
+		return vaguemestre.Step{Name: "me", Status: vaguemestre.StatusWarning, Detail: "Microsoft 365 does not tell who signed in",
+			Help: "the permission User.Read is missing; sending works without it"}, nil
 	}
 	if err != nil {
-		return explainGraph(opCheck, err, who)
+		return vaguemestre.Step{}, explainGraph(opCheck, err, *who)
 	}
 	address := me.Mail
 	if address == "" {
 		address = me.UPN // mail may be null: learn.microsoft.com/graph/api/resources/user
 	}
-	t.tell(vaguemestre.Step{Name: "me", Status: vaguemestre.StatusOK, Detail: clean(me.Name+" <"+address+">", 200)})
-	return nil
+	if who.mailbox != "" && (strings.EqualFold(who.mailbox, me.Mail) || strings.EqualFold(who.mailbox, me.UPN)) {
+		who.mailbox = ""
+	}
+	return vaguemestre.Step{Name: "me", Status: vaguemestre.StatusOK, Detail: clean(me.Name+" <"+address+">", 200)}, nil
 }
 
 // reach looks at the mailbox that sends.

@@ -129,8 +129,11 @@ func (d *delivery) attach(ctx context.Context, draft string, f file, i int) erro
 	}
 	err = d.c.JSON(ctx, &graph.Request{Op: "add attachment", Method: http.MethodPost, Path: "/messages/" + graph.Seg(draft) + "/attachments",
 		Once: true, ContentType: "application/json", Size: doc.size, Body: doc.open}, nil)
-	if fault := faultOf(err); fault != nil && fault.Kind == graph.Unknown {
+	switch fault := faultOf(err); {
+	case fault != nil && fault.Kind == graph.Unknown:
 		return d.ambiguous(ctx, draft, i, err)
+	case fault != nil && f.size > mostPosted && (fault.Kind == graph.TooLarge || fault.Status == http.StatusBadRequest):
+		return d.upload(ctx, draft, f, i) // Graph does not tell to which byte its 3 and 4 MB go
 	}
 	return err
 }

@@ -17,10 +17,11 @@ import (
 // Sizes that Graph takes, in bytes: learn.microsoft.com/graph/outlook-large-attachments and
 // message-post-attachments.
 const (
-	mostJSON     = 3_500_000 // of one request, below its 4 MB with room to spare
-	mostMIME     = 3_900_000 // of the same as base64 of MIME
-	leastSession = 3 << 20   // of an attachment that has an upload session; smaller ones are posted
-	mostFile     = 150 << 20 // of an attachment, and of all of them
+	mostJSON     = 3_500_000            // of one request, below its 4 MB with room to spare
+	mostMIME     = 3_900_000            // of the same as base64 of MIME
+	leastSession = 3 << 20              // of an attachment that has an upload session; smaller ones are posted
+	mostPosted   = leastSession - 2<<10 // of one that surely fits into a post: as base64 it comes to 4 MB
+	mostFile     = 150 << 20            // of an attachment, and of all of them
 )
 
 // way is how a letter goes out.
@@ -101,7 +102,7 @@ func (o *Office365) letter(ctx context.Context, m *router.Message, who identity)
 				return nil, unfit("the attachments up to %q have %d bytes, and Microsoft 365 takes no more than %d MB in a mail: send fewer or smaller ones", clean(a.Name, 80), total, mostFile>>20)
 			}
 			l.files = append(l.files, file{a, i == 0, n})
-			l.session = l.session || n >= leastSession
+			l.session = l.session || n > mostPosted
 		}
 	}
 	return l, o.choose(ctx, l, who, total)

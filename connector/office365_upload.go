@@ -60,7 +60,7 @@ func (d *delivery) upload(ctx context.Context, draft string, f file, i int) erro
 			}
 		}
 		if n == maxSessions {
-			return &graph.Fault{Op: "upload attachment", Kind: graph.Transient, Err: errSession}
+			return &graph.Fault{Op: "upload attachment", Kind: graph.Transient, Err: err}
 		}
 	}
 }
@@ -85,7 +85,8 @@ func (d *delivery) session(ctx context.Context, draft string, f file, src *windo
 			d.cancelUpload(ctx, s.URL)
 		}
 	}()
-	at, stalls, guessed := int64(0), 0, false
+	at, stalls := int64(0), 0
+	var guessed error // why it was guessed where the next range begins
 	for {
 		piece, err := src.at(ctx, at)
 		if err != nil {
@@ -94,15 +95,14 @@ func (d *delivery) session(ctx context.Context, draft string, f file, src *windo
 		end := at + int64(len(piece))
 		last = last || end == f.size
 		next, done, err := d.put(ctx, s.URL, piece, at, f.size)
-		if errors.Is(err, errOrder) && !guessed {
+		if errors.Is(err, errOrder) && guessed == nil {
 			// Ranges go in order, and this one is next: it was taken the first time, and the
 			// answer was lost. If that is wrong the following one is refused too.
-			next, err, guessed = end, nil, true
+			next, err, guessed = end, nil, err
+		} else if errors.Is(err, errOrder) {
+			err = fmt.Errorf("%w: %v", errSession, guessed)
 		} else {
-			guessed = false
-		}
-		if errors.Is(err, errOrder) {
-			err = errSession
+			guessed = nil
 		}
 		if err != nil || done {
 			return last, err
@@ -117,6 +117,9 @@ func (d *delivery) session(ctx context.Context, draft string, f file, src *windo
 			return last, errSession
 		}
 		if next == f.size { // all was taken, and yet there was no 201
+			if guessed != nil {
+				return true, fmt.Errorf("%w: %v", errSession, guessed)
+			}
 			return true, errSession
 		}
 		at = next
@@ -130,7 +133,10 @@ func (d *delivery) put(ctx context.Context, link string, piece []byte, at, size 
 		Header:      http.Header{"Content-Range": {fmt.Sprintf("bytes %d-%d/%d", at, end-1, size)}},
 		ContentType: "application/octet-stream", Size: int64(len(piece)),
 		Body:   func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(piece)), nil },
-		Accept: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusGone, http.StatusRequestedRangeNotSatisfiable}})
+		Accept: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone, http.StatusRequestedRangeNotSatisfiable}})
+	if f := faultOf(err); f != nil && f.Status == http.StatusBadRequest && f.Kind == graph.Invalid {
+		return 0, false, fmt.Errorf("%w: %v", errOrder, f)
+	}
 	if err != nil {
 		return 0, false, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // Bounds of upload sessions (outlook-large-attachments).
 const (
-	minUpload   = 3 << 20
+	minUpload   = 3_000_000 // "3 MB" (outlook-large-attachments); with 3 << 20 nothing would take what a post just cannot hold
 	maxUpload   = 150 << 20
 	sessionLife = time.Hour
 )

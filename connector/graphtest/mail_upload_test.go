@@ -91,7 +91,7 @@ func TestUploadRefused(t *testing.T) {
 		status int
 		code   string
 	}{
-		{m{"attachmentType": "file", "name": "a", "size": 3<<20 - 1}, 400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize"},
+		{m{"attachmentType": "file", "name": "a", "size": 2_999_999}, 400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize"},
 		{m{"attachmentType": "file", "name": "a", "size": 150<<20 + 1}, 413, "ErrorMessageSizeExceeded"},
 		{m{"attachmentType": "file", "size": 4 << 20}, 400, "ErrorInvalidRequest"},
 		{m{"attachmentType": "item", "name": "a", "size": 4 << 20}, 400, "ErrorInvalidRequest"},
