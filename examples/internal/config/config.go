@@ -205,6 +205,8 @@ func (f *File) Cold(accounts *auth.Accounts) ([]*cold.Job, error) {
 		switch l := j.Launcher.(type) {
 		case *launcher.IMAP:
 			l.CAFile, uses = f.path(l.CAFile), l.OAuthAccount
+		case *launcher.POP3:
+			l.CAFile, uses = f.path(l.CAFile), l.OAuthAccount
 		case *launcher.Office365:
 			uses = l.Account
 		}
