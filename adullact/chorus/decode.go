@@ -58,7 +58,7 @@ func failure(ctx context.Context, op string, err error) error {
 	case errors.As(err, &own) && strings.HasPrefix(own.Op, "chorus: "):
 		return err
 	case errors.As(err, &own):
-		return &vaguemestre.Error{Op: op, Class: own.Class, Err: err}
+		return &vaguemestre.Error{Op: op, Class: own.Class, Err: own.Err}
 	}
 	return &vaguemestre.Error{Op: op, Class: vaguemestre.ClassSource, Err: fmt.Errorf("the file could not be read to its end: %w", err)}
 }
@@ -150,7 +150,7 @@ func (r *reader) run() error {
 		err := r.s.Err()
 		var bad *xmlscan.Error
 		if errors.As(err, &bad) {
-			return &vaguemestre.Error{Op: "chorus: decode", Class: vaguemestre.ClassPoison, Err: fmt.Errorf("%w: %w", ErrUnknown, err)}
+			return &vaguemestre.Error{Op: "chorus: decode", Class: vaguemestre.ClassPoison, Err: fmt.Errorf("%w: %w", ErrUnknown, bad)}
 		}
 		return err
 	}

@@ -35,7 +35,6 @@ type Limits struct {
 	Files    int   // attachments and members of an archive; 10,000
 	File     int64 // bytes of one of them, decoded and unpacked; 512 MiB
 	Total    int64 // bytes of all of them; 2 GiB
-	PDF      int64 // bytes of a PDF to look into, which memory holds meanwhile; 32 MiB
 }
 
 func (o *Options) orDefault() Options {
@@ -47,7 +46,6 @@ func (o *Options) orDefault() Options {
 	v.Limits.Files = cmp.Or(v.Limits.Files, 10_000)
 	v.Limits.File = cmp.Or(v.Limits.File, 512<<20)
 	v.Limits.Total = cmp.Or(v.Limits.Total, 2<<30)
-	v.Limits.PDF = cmp.Or(v.Limits.PDF, 32<<20)
 	if v.used == nil {
 		v.used = &tally{}
 	}

@@ -83,7 +83,7 @@ func (l *lot) read(r *bufio.Reader) error {
 		return l.zip(r)
 	case "application/pdf":
 		l.Packing = "pdf"
-		size, err := l.keep(&l.spool, io.LimitReader(r, l.o.Limits.PDF+1))
+		size, err := l.keep(&l.spool, r)
 		if err != nil {
 			return err
 		}
@@ -275,10 +275,4 @@ func (r *ratioReader) Read(p []byte) (int, error) {
 		return n, errRatio
 	}
 	return n, err
-}
-
-// measure is the size and sum of what lies in memory.
-func measure(b []byte) (int64, string) {
-	sum := sha256.Sum256(b)
-	return int64(len(b)), hex.EncodeToString(sum[:])
 }
