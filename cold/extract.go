@@ -148,6 +148,9 @@ func (x *extractor) finish(ctx context.Context, f *found) error {
 			return err
 		}
 	}
+	if f.shelf != nil {
+		f.mem += f.shelf.end // so that a batch is bounded on disk too
+	}
 	for i := range f.docs {
 		if err := ctx.Err(); err != nil {
 			return err

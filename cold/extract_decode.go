@@ -9,10 +9,12 @@ import (
 	"github.com/vaguemestre/vaguemestre/internal/mime"
 )
 
-// expansion bounds what decoders may take out of one item, in times Limits.ItemSize.
+// expansion bounds what decoders and containers may give out of one item, in times
+// Limits.ItemSize.
 const expansion = 4
 
-// decode lets the job's decoders take documents apart, depth first, within the bounds.
+// decode takes documents apart, depth first, within the bounds: by the job's decoders, and
+// what none of them knows, if it is a container of the job's Take.
 func (x *extractor) decode(ctx context.Context, f *found) error {
 	var out []foundDoc
 	for _, fd := range f.docs {
@@ -30,14 +32,14 @@ func (x *extractor) decode(ctx context.Context, f *found) error {
 	return nil
 }
 
-// decodeOne gives what fd holds, and what that holds; fd itself when no decoder knows it.
+// decodeOne gives what fd holds, and what that holds; fd itself when nobody knows it.
 func (x *extractor) decodeOne(ctx context.Context, f *found, fd foundDoc, depth int) ([]foundDoc, error) {
-	if fd.doc.SHA256 == "" {
+	if len(x.job.Decoders) > 0 && fd.doc.SHA256 == "" {
 		if err := x.measure(&fd.doc); err != nil {
 			return nil, err
 		}
 	}
-	if depth > x.lim.Depth {
+	if depth > x.lim.Depth || fd.entry.Reason != "" || fd.whole != "" {
 		return []foundDoc{fd}, nil
 	}
 	f.calls++
@@ -73,7 +75,7 @@ func (x *extractor) decodeOne(ctx context.Context, f *found, fd foundDoc, depth 
 		}
 		return all, nil
 	}
-	return []foundDoc{fd}, nil
+	return x.open(ctx, f, fd, depth)
 }
 
 // decoding is one call of a decoder.
@@ -127,7 +129,7 @@ func (o *decoding) take(d *Document) error {
 	if o.fd.doc.Group != "" { // what an envelope holds belongs to it, however deep
 		c.Group, envelope = o.fd.doc.Group, o.fd.envelope
 	}
-	o.out = append(o.out, foundDoc{doc: c, envelope: envelope, kinds: append(slices.Clone(o.fd.kinds), o.kind)})
+	o.out = append(o.out, foundDoc{doc: c, envelope: envelope, raw: s.reader(), around: o.fd.around, kinds: append(slices.Clone(o.fd.kinds), o.kind)})
 	return nil
 }
 

@@ -33,13 +33,13 @@ func (x *extractor) mail(f *found, s *spool) error {
 	if err != nil {
 		why := "handed over whole: " + err.Error()
 		whole.Repairs = []string{why}
-		f.docs = append(f.docs, foundDoc{doc: whole, kinds: []string{"eml"}, whole: why})
+		f.docs = append(f.docs, foundDoc{doc: whole, kinds: []string{"eml"}, whole: why, mail: true})
 		return nil
 	}
 	if x.take.EML {
-		f.docs = append(f.docs, foundDoc{doc: whole, kinds: []string{"eml"}})
+		f.docs = append(f.docs, foundDoc{doc: whole, kinds: []string{"eml"}, mail: true})
 	}
-	x.parts(f, m.Root, []string{f.item.Key}, []string{"mail"}, fields, m.Repairs)
+	f.docs = x.parts(f.docs, m.Root, []string{f.item.Key}, []string{"mail"}, fields, m.Repairs)
 	return nil
 }
 
@@ -54,13 +54,13 @@ func parseMail(r io.ReaderAt, size int64, o *mime.Options) (m *mime.Message, err
 	return mime.Parse(r, size, o)
 }
 
-// parts walks the tree of a mail in its order and notes every leaf.
-func (x *extractor) parts(f *found, p *mime.Part, where, kinds []string, fields map[string]string, repairs []string) {
+// parts walks the tree of a mail in its order and adds every leaf to docs.
+func (x *extractor) parts(docs []foundDoc, p *mime.Part, where, kinds []string, fields map[string]string, repairs []string) []foundDoc {
 	if p.Role == mime.RoleContainer {
 		for _, c := range p.Children {
-			x.parts(f, c, where, kinds, fields, repairs)
+			docs = x.parts(docs, c, where, kinds, fields, repairs)
 		}
-		return
+		return docs
 	}
 	d := Document{Name: p.FileName(fields["subject"]), MediaType: p.MediaType, Size: -1, Path: where, Fields: fields}
 	if len(repairs)+len(p.Repairs) > 0 {
@@ -70,13 +70,10 @@ func (x *extractor) parts(f *found, p *mime.Part, where, kinds []string, fields 
 	pass := ""
 	switch p.Role {
 	case mime.RoleBody:
-		html := p.MediaType == "text/html"
-		if b := x.take.Bodies; b != BodiesAll && (html && b != BodiesHTML || !html && b != BodiesText) {
-			pass = "take: this text of the mail is not taken"
-		}
+		pass = x.passBody(p.MediaType)
 	case mime.RoleInline:
 		if !x.take.Inline {
-			pass = "take: inline parts are not taken"
+			pass = passInline
 		}
 	case mime.RoleAttachment:
 		if !x.take.Attachments {
@@ -85,20 +82,35 @@ func (x *extractor) parts(f *found, p *mime.Part, where, kinds []string, fields 
 	case mime.RoleMessage:
 		switch x.take.Nested {
 		case NestedNone:
-			pass = "take: attached mails are not taken"
+			pass = passMail
 		case NestedExpand:
 			if len(p.Children) > 0 {
 				pass = "take: an attached mail is taken apart"
 			}
 		}
 	}
-	f.docs = append(f.docs, foundDoc{doc: d, kinds: kinds, entry: Entered{Reason: pass}})
+	docs = append(docs, foundDoc{doc: d, kinds: kinds, entry: Entered{Reason: pass}, mail: p.Role == mime.RoleMessage})
 	if p.Role == mime.RoleMessage && (x.take.Nested == NestedExpand || x.take.Nested == NestedBoth) {
 		inner := append(append([]string(nil), where...), "message/rfc822:"+d.Name)
 		for _, c := range p.Children {
-			x.parts(f, c, inner, append(append([]string(nil), kinds...), "message/rfc822"), mailFields(c.Header), p.Repairs)
+			docs = x.parts(docs, c, inner, append(append([]string(nil), kinds...), "message/rfc822"), mailFields(c.Header), p.Repairs)
 		}
 	}
+	return docs
+}
+
+const (
+	passInline = "take: inline parts are not taken"
+	passMail   = "take: attached mails are not taken"
+)
+
+// passBody says why a text of a mail is not taken; "" if it is.
+func (x *extractor) passBody(mediaType string) string {
+	html := mediaType == "text/html"
+	if b := x.take.Bodies; b != BodiesAll && (html && b != BodiesHTML || !html && b != BodiesText) {
+		return "take: this text of the mail is not taken"
+	}
+	return ""
 }
 
 func mailFields(h mime.Header) map[string]string {

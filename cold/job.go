@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
@@ -53,7 +54,7 @@ type Limits struct {
 	Items    int           // items read in one run; default no bound
 	Bytes    int64         // begins no new item once that many bytes were read in this run (items whose size the source does not tell are then opened one by one); default no bound
 	Time     time.Duration // begins no new item after that; default no bound
-	ItemSize int64         // bytes; a larger item is never read, but recorded as held; Decoders may take four times that out of one; default 256 MiB
+	ItemSize int64         // bytes; a larger item is never read, but recorded as held; decoders and containers may give four times that out of one, no single document more than it; default 256 MiB
 	Depth    int           // nesting of parts and containers; default 50
 	Parts    int           // parts of one mail, files of a directory, documents of one item; default 1,000
 	Header   int           // bytes of one header block; default 1 MiB
@@ -210,6 +211,11 @@ func (j *Job) check() (*selector, error) {
 	default:
 		return nil, j.wrong("Take.Nested is %q: use expand, keep, both or none", j.Take.Nested)
 	}
+	for _, c := range j.Take.Containers {
+		if !slices.Contains(AllContainers(), c) {
+			return nil, j.wrong("Take.Containers has %q: use zip, tar, gzip, tnef or p7m", c)
+		}
+	}
 	switch j.Take.Bodies {
 	case "", BodiesNone, BodiesText, BodiesHTML, BodiesAll:
 	default:
@@ -237,9 +243,13 @@ func orLeave(a After) After {
 
 func (j *Job) take() Take {
 	t := j.Take
-	if t == (Take{}) {
+	if !t.Attachments && !t.Inline && !t.EML && t.Nested == "" && t.Bodies == "" {
 		t = DefaultTake
+		if len(j.Take.Containers) > 0 {
+			t.Containers = j.Take.Containers
+		}
 	}
+	t.Containers = slices.Compact(slices.Sorted(slices.Values(t.Containers))) // one fingerprint for one set
 	if t.Nested == "" {
 		t.Nested = NestedExpand
 	}

@@ -21,10 +21,39 @@ type Take struct {
 	Nested      Nested // what to do with attached mails; "" is expand
 	Bodies      Bodies // the mail's own text; "" is none
 	EML         bool   // the whole mail, as a document "<subject>.eml"
+
+	// Containers are the kinds that are taken apart, to five levels: what they hold is
+	// filtered under its own names, and they are no documents. One that is damaged,
+	// encrypted, a bomb or beyond the job's Limits stays a document, handed over with the
+	// reason whatever the filters say; so does, as any other document, one that holds
+	// nothing. Of a bomb, and of what is beyond a limit, nothing else comes. Mails (.eml)
+	// in containers are taken apart as Nested says, and so are all documents that are
+	// mails. What a decoder knows, and the files of a Group, stay as they are. Empty: none.
+	//
+	// A signed mail (p7m) is unwrapped, not verified, and its signature is no document: set
+	// EML to keep it.
+	Containers []Container `json:",omitempty"`
 }
 
 // DefaultTake takes attachments, also those of attached mails.
 var DefaultTake = Take{Attachments: true}
+
+// Container is a kind of file that holds files. It is known by its content, whatever its
+// name; office documents, which are zips, are none.
+type Container string
+
+const (
+	ContainerZip  Container = "zip"
+	ContainerTar  Container = "tar"  // with gzip: also .tar.gz, in one step
+	ContainerGzip Container = "gzip" // one compressed file
+	ContainerTNEF Container = "tnef" // winmail.dat of Outlook
+	ContainerP7M  Container = "p7m"  // opaque S/MIME: signed, not encrypted
+)
+
+// AllContainers returns all kinds.
+func AllContainers() []Container {
+	return []Container{ContainerZip, ContainerTar, ContainerGzip, ContainerTNEF, ContainerP7M}
+}
 
 // Nested says what becomes of a message/rfc822 part.
 type Nested string
