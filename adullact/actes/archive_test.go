@@ -295,10 +295,10 @@ func sparseGNU() []byte {
 	return append(b, make([]byte, 1024)...)
 }
 
-// sparsePAX does the same in the way of PAX.
+// sparsePAX makes 1 MB of nothing, in the way of PAX.
 func sparsePAX() []byte {
 	var records string
-	for _, r := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=x.pdf", "GNU.sparse.realsize=8589934592"} {
+	for _, r := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=x.pdf", "GNU.sparse.realsize=1048576"} {
 		n := len(r) + 4
 		records += fmt.Sprintf("%d %s\n", n, r)
 	}
@@ -382,6 +382,13 @@ func TestArchiveRefused(t *testing.T) {
 	a, _, err := outcome(t, gzipped(t, tarred(t, messages...)), Options{})
 	if err != nil || len(a.Messages) != 198 || len(a.Deviations) != maxDeviations+1 {
 		t.Errorf("%d messages, %d deviations, %v", len(a.Messages), len(a.Deviations), err)
+	}
+	for i := range messages {
+		messages[i].content = act()
+	}
+	a, _, err = outcome(t, gzipped(t, tarred(t, messages...)), Options{Limits: Limits{XML: int64(len(act())) + 10}})
+	if err != nil || len(a.Messages) != 4 {
+		t.Errorf("%d messages, %v", len(a.Messages), err)
 	}
 }
 

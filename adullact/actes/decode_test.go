@@ -64,6 +64,8 @@ func TestDeviations(t *testing.T) {
 		{act(`<Annexes`, `<Document><NomFichier>034-999999999----1-1_9.pdf</NomFichier></Document><Annexes`), "Acte/Document|an act has more than one document: the others are taken for annexes"},
 		{`<ARActe xmlns="` + Namespace + `" IDActe="034-1-2" DateReception="2024-04-16"><ClassificationDateVersionEnCours>2019-08-29</ClassificationDateVersionEnCours></ARActe>`,
 			"IDActe|it is not department, SIREN, date, number and nature ARActe/ActeRecu|it is missing or empty"},
+		{`<ARActe xmlns="` + Namespace + `" IDActe="034-999999999-20240415-N2-DE" DateReception="2024-04-16">` + strings.NewReplacer("<Acte ", "<ActeRecu ", "</Acte>", "</ActeRecu>").Replace(act()) +
+			`<ClassificationDateVersionEnCours>2019-08-29</ClassificationDateVersionEnCours></ARActe>`, "IDActe|number, date or nature are not those of the act"},
 		{`<Annulation xmlns="` + Namespace + `"/>`, "IDActe|it is missing or empty"},
 		{`<AnomalieActe xmlns="` + Namespace + `"><Date>2024-04-16</Date><Nature>2</Nature></AnomalieActe>`,
 			"Nature|it is not three digits AnomalieActe/ActeRecu|it is missing or empty ClassificationDateVersionEnCours|it is missing or empty"},

@@ -97,6 +97,9 @@ func TestNameAgainstContent(t *testing.T) {
 			t.Errorf("%s as %s: %q, want %q", c.root, c.name, got, c.want)
 		}
 	}
+	if f := fixture(t, "RetourClassification", &Options{Name: "999-1234----7-2_1.xml"}).Fields(); f["siren"] != "" || f["departement"] != "999" {
+		t.Errorf("%v", f)
+	}
 	// The name of an act's file gives what its XML does not say.
 	if f := fixture(t, "Acte", &Options{Name: "034-999999999-20240415-2024_DEL_012-DE-1-1_0.xml"}).Fields(); f["acte_unique_id"] != "034-999999999-20240415-2024_DEL_012-DE" ||
 		f["siren"] != "999999999" || f["departement"] != "034" {
