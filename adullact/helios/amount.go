@@ -8,10 +8,9 @@ import (
 
 // amount reads an amount: decimal(14,2) by the schema.
 func (d *decoder) amount() Amount {
-	path := d.s.Local()
 	a := Amount(d.value())
 	if a != "" && !a.Valid() {
-		d.deviate(strings.TrimPrefix(d.path()+"/"+path, "/"), "it is not an amount")
+		d.deviate(d.leaf(), "it is not an amount")
 	}
 	return a
 }

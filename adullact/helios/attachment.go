@@ -79,6 +79,7 @@ func (d *decoder) fichier(a *attachment) {
 		d.deliver(a)
 	}
 	labelled := false
+	a.file.Label = ""
 	for _, at := range d.s.Attrs() {
 		if at.Local == "MIMEType" {
 			a.file.Label, labelled = d.short(at.Value), true

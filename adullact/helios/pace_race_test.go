@@ -6,6 +6,6 @@ import "time"
 
 const (
 	slowest = 50 * time.Second
-	bulk    = 2 << 20 // bytes or so of a bomb
-	large   = 16 << 20
+	bulk    = 1 << 20 // bytes or so of a bomb
+	large   = 8 << 20
 )

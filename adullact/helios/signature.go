@@ -11,8 +11,7 @@ import (
 
 // signature reads an XML-DSig with XAdES: what it is about and who signed when.
 func (d *decoder) signature() {
-	place, _, _ := strings.Cut(d.path(), "Signature")
-	sig := Signature{Place: strings.TrimSuffix(place, "/")}
+	sig := Signature{Place: cut(strings.TrimSuffix(strings.TrimSuffix(d.path(), "Signature"), "/"), 300)}
 	depth, referred := d.s.Depth(), false
 	for d.s.Next() && (d.s.Kind() != xmlscan.End || d.s.Depth() >= depth) {
 		if d.s.Kind() != xmlscan.Start {

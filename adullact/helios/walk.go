@@ -41,7 +41,7 @@ func (d *decoder) value() string {
 	}
 	if v != "" {
 		// QUIRK: <CarteAchatNiveau1>false</CarteAchatNiveau1>
-		d.deviate(strings.TrimPrefix(d.path()+"/"+d.s.Local(), "/"), "the value is text, not an attribute V")
+		d.deviate(d.leaf(), "the value is text, not an attribute V")
 	}
 	return d.short(v)
 }
@@ -84,6 +84,14 @@ func (d *decoder) take(price int) bool {
 func (d *decoder) path() string {
 	_, path, _ := strings.Cut(d.s.Path(), "/")
 	return path
+}
+
+// leaf names the element whose Start or End the scanner stands at.
+func (d *decoder) leaf() string {
+	if d.s.Kind() == xmlscan.Start {
+		return d.path()
+	}
+	return strings.TrimPrefix(d.path()+"/"+d.s.Local(), "/")
 }
 
 func (d *decoder) deviateHere(reason string) { d.deviate(d.path(), reason) }
