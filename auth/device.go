@@ -21,6 +21,7 @@ const (
 	longestInterval = 5 * time.Minute
 	longestBackoff  = 30 * time.Second
 	longestCode     = 24 * time.Hour
+	lookAgain       = 2 * time.Second // at a flow that another polls
 )
 
 // beginDevice asks for a code: RFC 8628 section 3.1.
@@ -81,14 +82,26 @@ func within(raw json.RawMessage, def, least, most time.Duration) time.Duration {
 func (r *run) waitDevice(ctx context.Context, tell func()) error {
 	const op = "auth: wait for device sign-in"
 	tell() // before the lock, which another may hold for long
-	unlock, err := r.c.store.Lock(ctx, flowName(r.account))
-	if err != nil {
+	for !r.ended() && !r.expire(ctx) {
+		wait, cancel := context.WithTimeout(ctx, lookAgain)
+		unlock, err := r.c.store.Lock(wait, flowName(r.account))
+		late := wait.Err() != nil
+		cancel()
+		if err == nil {
+			defer unlock()
+			break
+		}
 		if ctx.Err() != nil {
 			return ended(op, ctx)
 		}
-		return storeError(op, r.account, err)
+		// Who holds it may hang, and somebody else have ended the flow.
+		if !late {
+			return storeError(op, r.account, err)
+		}
+		if err := r.sync(ctx); err != nil {
+			return err
+		}
 	}
-	defer unlock()
 	if err := r.sync(ctx); err != nil {
 		return err
 	}
@@ -164,13 +177,17 @@ func (r *run) poll(ctx context.Context, at attempt) (*answer, verdict, error) {
 	ctx, cancel := r.outlast(ctx)
 	defer cancel()
 	ep, err := r.c.dialect.endpoints(ctx)
-	if err == nil {
-		form := url.Values{"grant_type": {deviceGrant}, "client_id": {r.c.id}, "device_code": {at.DeviceCode}}
-		if err = r.c.dialect.authenticate(form, ep.TokenURL); err == nil {
-			var a *answer
-			if a, err = r.c.redeem(ctx, ep.TokenURL, form); err == nil {
-				return a, verdict{}, nil
-			}
+	if err != nil {
+		// What answers for the issuer may be a portal; the code is good for its time.
+		v, err := r.c.refused(ctx, op, err)
+		v.state, v.fault = StateWaiting, true
+		return nil, v, err
+	}
+	form := url.Values{"grant_type": {deviceGrant}, "client_id": {r.c.id}, "device_code": {at.DeviceCode}}
+	if err = r.c.dialect.authenticate(form, ep.TokenURL); err == nil {
+		var a *answer
+		if a, err = r.c.redeem(ctx, ep.TokenURL, form); err == nil {
+			return a, verdict{}, nil
 		}
 	}
 	v, err := r.c.refused(ctx, op, err)

@@ -15,7 +15,7 @@ func (*Microsoft) Labels() map[string]settings.Label {
 		"tenant": l("Tenant", "Tenant (annuaire)",
 			"Id or domain of the organisation. common takes everybody, organizations work accounts, consumers personal ones.",
 			"Identifiant ou domaine de l'organisation. common accepte tout le monde, organizations les comptes professionnels, consumers les comptes personnels."),
-		"cloud": l("Cloud", "Cloud", "Where the organisation's mailboxes are.", "L'endroit où se trouvent les boîtes aux lettres de l'organisation."),
+		"cloud": l("Cloud", "Cloud", "Where the organisation's mailboxes are.", "Celui qui héberge les boîtes aux lettres de l'organisation."),
 
 		"cloud=worldwide": l("Worldwide", "Mondial", "", ""),
 		"cloud=usgov":     l("US Government (GCC High)", "Gouvernement des États-Unis (GCC High)", "", ""),
@@ -59,7 +59,7 @@ func (*Microsoft) Labels() map[string]settings.Label {
 func (*OAuth2) Labels() map[string]settings.Label {
 	l := label
 	return map[string]settings.Label{
-		"preset":        l("Provider", "Fournisseur", "Fills in what is known of it.", "Renseigne ce que l'on sait de lui."),
+		"preset":        l("Provider", "Fournisseur", "Fills in what is known of it.", "Remplit ce qui est connu de ce fournisseur."),
 		"preset=none":   l("Other", "Autre", "", ""),
 		"preset=google": l("Google", "Google", "", ""),
 		"client_id": l("Client id", "Identifiant client",

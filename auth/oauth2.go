@@ -19,8 +19,10 @@ const (
 
 // OAuth2 is one application registered with any OAuth2 provider, for XOAUTH2 and
 // OAUTHBEARER. ClientID is required, and either Preset, Issuer or the URLs; Tokens too with
-// a delegated grant. All audiences get the same token. Use it through a pointer; do not copy
-// it, nor change it once it is used. It is safe for concurrent use.
+// a delegated grant. All audiences get the same token. The secret goes in the form of each
+// request (client_secret_post), which the application must be registered for. Use it
+// through a pointer; do not copy it, nor change it once it is used. It is safe for
+// concurrent use.
 type OAuth2 struct {
 	Preset       Preset          `key:"preset" default:"none" enum:"none,google"`
 	ClientID     string          `key:"client_id" required:"true"`

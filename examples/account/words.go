@@ -55,7 +55,7 @@ var languages = map[string]*words{
 	"fr": {
 		tag: "fr-FR", help: func(t settings.Text) string { return t.FR },
 		title:       "Association du compte « %s ».",
-		again:       "%s s'est déjà connecté ; qui se connecte maintenant prend sa place.",
+		again:       "%s s'est déjà connecté ; la personne qui se connecte maintenant prendra sa place.",
 		resumed:     "Une demande commencée plus tôt est encore ouverte, elle est reprise ; -new en commence une autre.",
 		open:        "  1. Ouvrez cette page dans un navigateur, sur n'importe quel appareil :  %s",
 		openHere:    "  1. Ouvrez cette page dans un navigateur de cette machine :\n     %s",
@@ -71,7 +71,7 @@ var languages = map[string]*words{
 		missing:     "Manquant :  %s",
 		interrupted: "Arrêté. La demande reste ouverte jusqu'à %s : la même commande la reprend, -new en commence une autre.",
 		stopped:     "Arrêté. La même commande reprend.",
-		forgotten:   "Ce qui était conservé du compte « %s » est supprimé.",
+		forgotten:   "Les données conservées pour le compte « %s » sont supprimées.",
 		states: map[auth.State]string{auth.StateDeclined: "Refusé", auth.StateExpired: "Expiré", auth.StateBlocked: "Bloqué",
 			auth.StateFailed: "Échec", auth.StateCanceled: "Annulé"},
 		standings: map[auth.Standing]string{auth.StandingNone: "non associé", auth.StandingReady: "prêt",
