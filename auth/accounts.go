@@ -36,7 +36,7 @@ func (s *Accounts) Add(name string, p Provider) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	if p == nil {
+	if p == nil || !p.Account(name).Bound() {
 		return errNoProvider
 	}
 	s.mu.Lock()

@@ -17,6 +17,9 @@ func TestNilProvider(t *testing.T) {
 		if p == nil {
 			continue
 		}
+		if p.Account("a").Bound() {
+			t.Errorf("%T makes a bound account", p)
+		}
 		if _, err := p.Account("a").Token(t.Context(), IMAP); vaguemestre.ClassOf(err) != vaguemestre.ClassConfig {
 			t.Errorf("%T: %v", p, err)
 		}

@@ -59,6 +59,11 @@
 // provider takes a grant no more the error matches [ErrReauth], [Status] and [Event] tell
 // why, and the provider is not asked again until somebody has signed in.
 //
+// What a refresh brings is stored before it is used. A process that is killed between the
+// provider's answer and the store leaves the refresh token from before: Microsoft takes it
+// again, and nothing is lost; a provider that takes each one once does not, and the account
+// must be associated again.
+//
 // # Errors
 //
 // Errors are *vaguemestre.Error. [Explain] says of any of them, in English and French, what

@@ -227,7 +227,8 @@ func (f *Flow) Progress() Progress {
 // [Flow.Finish] was called somewhere.
 //
 // When ctx ends the error is of class canceled and the flow still waits: call Wait again, or
-// Resume after a restart.
+// Resume after a restart. An answer of the provider that is on its way then is waited for a
+// little less than a second, since it cannot be had twice.
 func (f *Flow) Wait(ctx context.Context, changed func(Progress)) (Progress, error) {
 	const op = "auth: wait"
 	if f == nil || f.r == nil {

@@ -74,7 +74,12 @@ type Microsoft struct {
 var _ Provider = (*Microsoft)(nil)
 
 // Account implements [Provider].
-func (m *Microsoft) Account(name string) Account { return Account{name: name, of: m} }
+func (m *Microsoft) Account(name string) Account {
+	if m == nil {
+		return Account{name: name}
+	}
+	return Account{name: name, of: m}
+}
 
 // Graph returns where Microsoft Graph is, without a version or a final slash, and the
 // client to ask it with: it trusts CAFile, follows no redirect and has no timeout of its

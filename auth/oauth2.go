@@ -47,14 +47,16 @@ type OAuth2 struct {
 var _ Provider = (*OAuth2)(nil)
 
 // Account implements [Provider].
-func (o *OAuth2) Account(name string) Account { return Account{name: name, of: o} }
+func (o *OAuth2) Account(name string) Account {
+	if o == nil {
+		return Account{name: name}
+	}
+	return Account{name: name, of: o}
+}
 
 // client makes the runtime side once. It reads CAFile and does no other I/O; an issuer is
 // asked when its endpoints are needed.
 func (o *OAuth2) client() (*client, error) {
-	if o == nil {
-		return nil, errNoProvider
-	}
 	o.once.Do(func() { o.c, o.err = o.newClient() })
 	return o.c, o.err
 }
