@@ -26,6 +26,7 @@ type attachment struct {
 }
 
 func addFile(r *reader) {
+	r.o.used.files++
 	r.att = &attachment{path: string(r.key(true))}
 }
 
@@ -35,9 +36,6 @@ func (r *reader) content() error {
 	if a.held {
 		r.deviate(r.deviations(), a.path, "a second content is left out")
 		return nil
-	}
-	if r.o.used.files++; r.o.used.files > r.o.Limits.Files {
-		return poison("it holds more than %d attachments: raise Limits.Files if that is right", r.o.Limits.Files)
 	}
 	if a.Label == "" {
 		a.Label = r.attr("mimeCode")

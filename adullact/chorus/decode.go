@@ -48,6 +48,10 @@ func Decode(ctx context.Context, r io.Reader, o *Options) (*Flow, error) {
 func failure(ctx context.Context, op string, err error) error {
 	var own *vaguemestre.Error
 	var out *outError
+	var bad *xmlscan.Error
+	if errors.As(err, &bad) && len(bad.Path) > 200 { // names of elements are a stranger's
+		bad.Path = strings.ToValidUTF8(bad.Path[:200], "") + "…"
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -199,6 +203,9 @@ func (r *reader) run() error {
 			if err := r.deliver(); err != nil {
 				return err
 			}
+		}
+		if r.o.used.files > r.o.Limits.Files {
+			return poison("it holds more than %d attachments: raise Limits.Files if that is right", r.o.Limits.Files)
 		}
 		if r.o.used.invoices > r.o.Limits.Invoices {
 			return poison("it holds more than %d invoices: raise Limits.Invoices if that is right", r.o.Limits.Invoices)

@@ -45,7 +45,11 @@ func DecodeFlow(ctx context.Context, name string, r io.Reader, o *Options) (*Lot
 	l.spool.dir = l.o.Scratch
 	defer l.spool.reset()
 	l.source.Reader = ctxReader{ctx, r}
-	return l.Lot, failure(ctx, "chorus: flow", l.read(bufio.NewReaderSize(&l.source, 4096)))
+	err := l.read(bufio.NewReaderSize(&l.source, 4096))
+	if err == nil && len(l.Members)+len(l.Flows)+len(l.Deviations) == 0 {
+		l.deviate(l.Packing, "holds no file")
+	}
+	return l.Lot, failure(ctx, "chorus: flow", err)
 }
 
 // source remembers that reading failed, which decompressors do not tell from damage.
