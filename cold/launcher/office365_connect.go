@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +94,7 @@ func (s *graphSession) identify(ctx context.Context, r *reporter) error {
 		return r.done("mailbox", "", err)
 	}
 	s.address = s.l.address()
-	name := s.address
+	name, whose := s.address, "the mailbox "+quote(s.address)
 	if !isApplication(s.account) {
 		own, err := graph.New(s.account, "", s.options())
 		if err != nil {
@@ -109,6 +110,7 @@ func (s *graphSession) identify(ctx context.Context, r *reporter) error {
 		switch {
 		case err == nil && me.ID != "" && (s.address == "" || strings.EqualFold(s.address, me.Mail) || strings.EqualFold(s.address, me.Principal)):
 			s.address, name, s.client = "", me.ID, own
+			whose = "the account's own mailbox, " + quote(cmp.Or(me.Mail, me.Principal))
 		case err == nil && s.address != "":
 		case err == nil:
 			return r.done("mailbox", "", errOffice("mailbox", vaguemestre.ClassSource, "graph did not tell whose account this is; it is tried again later"))
@@ -128,7 +130,7 @@ func (s *graphSession) identify(ctx context.Context, r *reporter) error {
 		}
 	}
 	s.epoch = mailboxURL(root, name)
-	return r.done("mailbox", s.epoch, nil)
+	return r.done("mailbox", whose, nil)
 }
 
 func unauthorized(err error) bool {

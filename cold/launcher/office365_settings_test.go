@@ -117,6 +117,35 @@ func TestOffice365SaysWhatItCanDo(t *testing.T) {
 	}
 }
 
+func TestOffice365Endpoints(t *testing.T) {
+	t.Parallel()
+	for cloud, want := range map[auth.Cloud]string{
+		"":                 "login.microsoftonline.com:443 graph.microsoft.com:443",
+		auth.CloudUSGov:    "login.microsoftonline.us:443 graph.microsoft.us:443",
+		auth.CloudUSGovDoD: "login.microsoftonline.us:443 dod-graph.microsoft.us:443",
+		auth.CloudChina:    "login.partner.microsoftonline.cn:443 microsoftgraph.chinacloudapi.cn:443",
+	} {
+		ms := &auth.Microsoft{Cloud: cloud, ClientID: "11111111-2222-4333-8444-555555555555", Tokens: &auth.Memory{}}
+		var got []string
+		for _, e := range (&Office365{Account: ms.Account("compta")}).Endpoints() {
+			got = append(got, fmt.Sprintf("%s:%d", e.Host, e.Port))
+			if e.Reason == "" {
+				t.Errorf("%s: no reason for %s", cloud, e.Host)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %s", cloud, got, want)
+		}
+		root, _, err := ms.Graph()
+		if err != nil || root.Hostname()+":443" != got[1] {
+			t.Errorf("%s: accounts ask %v (%v), the firewall is told %s", cloud, root, err, got[1])
+		}
+	}
+	if n := len((&Office365{}).Endpoints()); n != 2 {
+		t.Errorf("without an account there are %d", n)
+	}
+}
+
 func TestOffice365PrintsNoSecret(t *testing.T) {
 	t.Parallel()
 	var accounts auth.Accounts

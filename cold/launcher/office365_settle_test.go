@@ -263,6 +263,9 @@ func TestOffice365Check(t *testing.T) {
 		var steps []string
 		err := l.Check(t.Context(), func(st vaguemestre.Step) {
 			steps = append(steps, st.Name+" "+string(st.Status))
+			if st.Status == vaguemestre.StatusOK && (st.Detail == "" || strings.Contains(st.Detail, "://")) {
+				t.Errorf("%s says %q", st.Name, st.Detail)
+			}
 			if st.Status == vaguemestre.StatusFailed && (st.Help == "" || st.Err == nil) {
 				t.Errorf("%s fails without help", st.Name)
 			}
