@@ -105,7 +105,14 @@ func (s *popServer) start(t testing.TB) *POP3 {
 		s.wg.Wait()
 	})
 	return &POP3{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, TLS: TLSNone, AllowInsecureAuth: true,
-		Account: "alice", Password: settings.Secret("geheim"), Timeout: 3 * time.Second, MinInterval: time.Millisecond}
+		Account: "alice", Password: settings.Secret("geheim"), Timeout: 3 * time.Second, MinInterval: 1}
+}
+
+// put gives the mailbox other mails.
+func (s *popServer) put(mails ...*popFake) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mails = mails
 }
 
 func (s *popServer) commands() []string {
@@ -246,7 +253,7 @@ func (c *popConn) serve() {
 func (c *popConn) commit() {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	c.s.mails = slices.DeleteFunc(c.s.mails, func(m *popFake) bool {
+	c.s.mails = slices.DeleteFunc(slices.Clone(c.s.mails), func(m *popFake) bool {
 		i := slices.Index(c.mails, m)
 		return i >= 0 && c.gone[i+1]
 	})
