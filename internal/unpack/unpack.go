@@ -175,9 +175,9 @@ func (w *walk) fault(why error, format string, a ...any) error {
 func (w *walk) read(err error) error {
 	var path *fs.PathError
 	switch {
-	case err == nil, err == io.EOF, vaguemestre.ClassOf(err) != "", w.ctx.Err() != nil, errors.As(err, &path):
+	case err == nil, vaguemestre.ClassOf(err) != "", w.ctx.Err() != nil, errors.As(err, &path):
 		return err // the file that holds the container cannot be read
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.ErrUnexpectedEOF), err == io.EOF:
 		return w.fault(ErrDamaged, "it is cut short")
 	}
 	return w.fault(ErrDamaged, "%.200v", err)
@@ -215,6 +215,8 @@ func (r *metered) Read(p []byte) (int, error) {
 		err = w.fault(ErrDamaged, "an entry gives more than the %d bytes it announces", r.declared)
 	case err == io.EOF && r.declared > r.n:
 		err = w.fault(ErrDamaged, "an entry gives %d bytes of the %d it announces", r.n, r.declared)
+	case err == io.EOF:
+		return n, err
 	default:
 		return n, w.read(err)
 	}

@@ -88,6 +88,8 @@ type Take struct {
 	Nested      string `key:"nested" enum:"expand,keep,both,none" default:"expand"`
 	Bodies      string `key:"bodies" enum:"none,text,html,all" default:"none"`
 	EML         bool   `key:"eml"`
+
+	Containers []string `key:"containers" enum:"zip,tar,gzip,tnef,p7m"`
 }
 
 // After says what happens at the source.
@@ -195,7 +197,7 @@ func (f *File) Cold(accounts *auth.Accounts) ([]*cold.Job, error) {
 			Filters: cold.Filters{Include: c.Filters.Include, Exclude: c.Filters.Exclude, MediaTypes: c.Filters.MediaTypes,
 				MinSize: c.Filters.MinSize, MaxSize: c.Filters.MaxSize},
 			Take: cold.Take{Attachments: c.Take.Attachments, Inline: c.Take.Inline, Nested: cold.Nested(c.Take.Nested),
-				Bodies: cold.Bodies(c.Take.Bodies), EML: c.Take.EML},
+				Bodies: cold.Bodies(c.Take.Bodies), EML: c.Take.EML, Containers: containers(c.Take.Containers)},
 			After:        cold.After{Do: cold.Verb(c.After.Do), Target: c.After.Target},
 			AfterRefused: cold.After{Do: cold.Verb(c.AfterRefused.Do), Target: c.AfterRefused.Target},
 			Limits:       cold.Limits{Items: c.MaxItems, Bytes: c.MaxBytes, Time: c.MaxTime},
@@ -238,6 +240,13 @@ func (f *File) Cold(accounts *auth.Accounts) ([]*cold.Job, error) {
 		jobs = append(jobs, j)
 	}
 	return jobs, nil
+}
+
+func containers(names []string) (l []cold.Container) {
+	for _, n := range names {
+		l = append(l, cold.Container(n))
+	}
+	return l
 }
 
 func (f *File) options(format string, a ...any) *settings.DecodeOptions {

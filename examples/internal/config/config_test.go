@@ -32,7 +32,7 @@ func TestWholeFile(t *testing.T) {
  "jobs":[{"name":"factures","launcher":{"kind":"imap","settings":{"host":"imap.example.org","account":"a","password":"b","ca_file":"ca.pem"}},
    "select":{"from":["@example.org"],"to":["ged@"],"subject":"facture","max_age":"240h","min_size":1,"max_size":9,"unseen":true},
    "filters":{"include":["/.*\\.(?!db).*/"],"exclude":["*.exe"],"media_types":["application/pdf"],"min_size":2,"max_size":8},
-   "take":{"attachments":true,"inline":true,"nested":"both","bodies":"text","eml":true},"decoders":[],
+   "take":{"attachments":true,"inline":true,"nested":"both","bodies":"text","eml":true,"containers":["zip","p7m"]},"decoders":[],
    "after":{"do":"move","target":"Traités"},"after_refused":{"do":"seen"},"sink":{"kind":"dir","settings":{"path":"in","sidecar":true}},
    "max_items":3,"max_bytes":4,"max_time":"5m","every":"6m"}]}`)
 	if err != nil {
@@ -53,7 +53,8 @@ func TestWholeFile(t *testing.T) {
 		j.Take, j.After, j.AfterRefused, sink.Path, sink.Sidecar, j.Launcher.(*launcher.IMAP).CAFile)
 	want := fmt.Sprintf("%s factures %v 2 [application/pdf] %v %v %v %s true %s", filepath.Join(dir, "a", "state.db"),
 		cold.Select{From: []string{"@example.org"}, To: []string{"ged@"}, Subject: "facture", MaxAge: 240 * time.Hour, MinSize: 1, MaxSize: 9, Unseen: true},
-		cold.Take{Attachments: true, Inline: true, Nested: cold.NestedBoth, Bodies: cold.BodiesText, EML: true},
+		cold.Take{Attachments: true, Inline: true, Nested: cold.NestedBoth, Bodies: cold.BodiesText, EML: true,
+			Containers: []cold.Container{cold.ContainerZip, cold.ContainerP7M}},
 		cold.MoveTo("Traités"), cold.MarkSeen(), filepath.Join(dir, "in"), filepath.Join(dir, "ca.pem"))
 	if got != want {
 		t.Errorf("the job is\n%s\nwant\n%s", got, want)
@@ -63,6 +64,16 @@ func TestWholeFile(t *testing.T) {
 	}
 	if j.Filters.MinSize != 2 || j.Filters.MaxSize != 8 {
 		t.Errorf("filters %+v", j.Filters)
+	}
+}
+
+// TestWrongContainer: a kind that nobody can open is refused where it stands.
+func TestWrongContainer(t *testing.T) {
+	t.Parallel()
+	_, err := load(t, `{"jobs":[{"name":"a","launcher":{"kind":"imap","settings":{"host":"imap.example.org","account":"a","password":"b"}},
+		"take":{"containers":["zip","rar"]},"sink":{"kind":"dir","settings":{"path":"in"}}}]}`)
+	if err == nil || !strings.Contains(err.Error(), "jobs[0].take.containers[1]") || !strings.Contains(err.Error(), "zip, tar, gzip, tnef, p7m") {
+		t.Errorf("the kind rar: %v", err)
 	}
 }
 
