@@ -404,6 +404,7 @@ func TestOffice365Sessions(t *testing.T) {
 		"no ranges told":             put(1, graphtest.Reply{Status: 200, Body: []byte(`{}`), After: true}),
 		"half an answer":             put(1, graphtest.Reply{Status: 200, Body: []byte(`{"next`), After: true}),
 		"session expired":            put(2, graphtest.Reply{Status: 404}),
+		"session expired, 401":       put(2, graphtest.Reply{Status: 401}),
 		"session gone":               put(3, graphtest.Reply{Status: 410}),
 		"order refused":              put(2, graphtest.Reply{Status: 416}),
 		"order refused with a range": put(2, graphtest.Reply{Status: 416, Body: []byte(`{"nextExpectedRanges":["3932160"]}`)}),

@@ -133,7 +133,7 @@ func (d *delivery) put(ctx context.Context, link string, piece []byte, at, size 
 		Header:      http.Header{"Content-Range": {fmt.Sprintf("bytes %d-%d/%d", at, end-1, size)}},
 		ContentType: "application/octet-stream", Size: int64(len(piece)),
 		Body:   func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(piece)), nil },
-		Accept: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone, http.StatusRequestedRangeNotSatisfiable}})
+		Accept: []int{http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict, http.StatusGone, http.StatusRequestedRangeNotSatisfiable}})
 	if f := faultOf(err); f != nil && f.Status == http.StatusBadRequest && f.Kind == graph.Invalid {
 		return 0, false, fmt.Errorf("%w: %v", errOrder, f)
 	}
@@ -154,8 +154,8 @@ func (d *delivery) put(ctx context.Context, link string, piece []byte, at, size 
 		return start, false, nil
 	case resp.StatusCode/100 == 2:
 		return end, end == size, nil
-	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
-		return 0, false, errSession
+	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusGone:
+		return 0, false, errSession // 401: what the address itself allows has ended; no token may go there
 	case ok:
 		return start, false, nil
 	}
