@@ -20,7 +20,7 @@ import (
 
 const (
 	head = `<?xml version="1.0" encoding="ISO-8859-1"?><n:PES_Aller xmlns:n="http://www.minefi.gouv.fr/cp/helios/pes_v2/Rev0/aller">` +
-		`<Enveloppe><Parametres><Version V="2"/><TypFic V="PESALR2"/><NomFic V="N"/></Parametres></Enveloppe>` +
+		`<Enveloppe><Parametres><Version V="2"/><TypFic V="PESALR2"/><NomFic V="N"/></Parametres><Emetteur><Sigle V="S"/></Emetteur></Enveloppe>` +
 		`<EnTetePES><DteStr V="2026-03-02"/><IdPost V="034000"/><IdColl V="21340000000017"/><CodCol V="123"/><CodBud V="00"/></EnTetePES>`
 	tail = `</n:PES_Aller>`
 )

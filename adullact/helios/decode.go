@@ -73,6 +73,7 @@ type decoder struct {
 	room    int             // of the summary
 	pieces  int             // listed
 	full    bool            // the summary is
+	foreign bool            // within what is not summed up: it may hold text
 	told    map[string]bool // deviations, so that each is told once
 	refs    map[string]bool // IdUnique of references
 	held    map[string]bool // IdUnique of documents
@@ -186,7 +187,10 @@ func (d *decoder) message() {
 			d.header()
 		case "Signature":
 			d.signature()
-		case "ElementACQUIT": // version 1 has no ACQUIT around it
+		case "ElementACQUIT":
+			if d.f.Root == "PES_ACQUIT" {
+				d.deviateHere("it stands outside of ACQUIT")
+			}
 			d.ackElement()
 		default:
 			d.part(name)
@@ -237,6 +241,9 @@ func (d *decoder) part(name string) {
 
 // others passes over what is not summed up, and gathers the references in it.
 func (d *decoder) others() {
+	foreign := d.foreign
+	d.foreign = true
+	defer func() { d.foreign = foreign }()
 	d.children(func(name string) {
 		switch name {
 		case "PJRef":

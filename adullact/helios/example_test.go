@@ -54,7 +54,7 @@ func ExampleDecode() {
 	// PES_RecetteAller 2026/5: 42.50 HT, signed false
 	//   7 "Cantine" 42.50 HT
 	//     asap7.xml
-	// 9 deviations
+	// 11 deviations
 }
 
 // A PES_ACQUIT: the accountant's answer.
@@ -79,7 +79,7 @@ func ExampleDecode_acquit() {
 	// Output:
 	// accepted: false
 	// bordereau "17", piece "101", line "": ERREUR_AUTRE "2559 - Service inconnu"
-	// bordereau "17", piece "101", line "2": ERREUR_LIGNE ""
+	// bordereau "17", piece "101", line "2": ERREUR_TAILLE_LIGNE ""
 	// bordereau "17", piece "102", line "":  ""
 	// bordereau "", piece "", line "": ERREUR_DOUBLON_PJ "1984 - déjà intégré"
 }

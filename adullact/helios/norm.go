@@ -57,9 +57,12 @@ func (d *decoder) checkHeader() {
 		}
 	}
 	const parametres, entete = "Enveloppe/Parametres/", "EnTetePES/"
-	check(parametres+"Version", f.Version, f.Version == "2", "the schema wants 2")
+	check(parametres+"Version", f.Version, f.Version == "2", "the norm wants 2")
 	check(parametres+"TypFic", f.TypFic, f.TypFic != "" && len([]rune(f.TypFic)) <= 32, "the schema wants at most 32 characters")
 	check(parametres+"NomFic", f.NomFic, notZeros(f.NomFic) && len([]rune(f.NomFic)) <= 100, "the schema wants 1 to 100 characters, not all 0")
+	if f.Root != "PES_Retour" && f.Sender == (Party{}) {
+		d.deviate("Enveloppe/Emetteur", "it is missing or empty")
+	}
 	_, err := time.Parse(time.DateOnly, f.DteStr)
 	check(entete+"DteStr", f.DteStr, err == nil, "the schema wants a date")
 	check(entete+"IdPost", f.IdPost, idPost.MatchString(f.IdPost), "the schema wants 6 or 7 digits")
@@ -76,8 +79,11 @@ func (d *decoder) checkHeader() {
 func notZeros(v string) bool { return strings.Trim(v, "0") != "" }
 
 func (d *decoder) checkBordereau(b *Bordereau) {
-	if b.IdBord == "" {
+	switch {
+	case b.IdBord == "":
 		d.deviateHere("a Bordereau has no IdBord")
+	case len(b.IdBord) > 7 && b.Part != "PES_RecetteRetour":
+		d.deviateHere(fmt.Sprintf("IdBord %q: the schema wants at most 7 digits", cut(b.IdBord, 30)))
 	}
 	if b.NbrPce == "" {
 		if strings.HasSuffix(b.Part, "Aller") {

@@ -21,6 +21,8 @@ func (d *decoder) children(visit func(name string)) {
 			if d.s.Kind() == xmlscan.End && d.s.Depth() < depth {
 				return
 			}
+		case d.s.Kind() == xmlscan.Text && !d.foreign:
+			d.deviateHere("it holds text, where the schema wants an attribute V or elements")
 		}
 	}
 }
