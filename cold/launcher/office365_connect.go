@@ -30,10 +30,11 @@ type graphSession struct {
 	folder  graph.Folder
 	over    error // why the session is over
 
-	waits time.Duration // shorter in tests
-	walk  walk
-	full  []cold.Item     // what ListingFull found
-	fresh map[string]bool // keys that were listed just now: they lie in the folder
+	waits    time.Duration // shorter in tests
+	walk     walk
+	full     []cold.Item     // what ListingFull found
+	fullMark string          // of that listing, in its cursors
+	fresh    map[string]bool // keys that were listed just now: they lie in the folder
 }
 
 // Connect implements [cold.Launcher]: it gets a token and finds the mailbox and its folder.

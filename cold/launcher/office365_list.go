@@ -3,6 +3,7 @@ package launcher
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -217,9 +218,12 @@ func (s *graphSession) items(a *listedPage) ([]cold.Item, error) {
 }
 
 func (s *graphSession) listFull(ctx context.Context, at string) (cold.Page, error) {
-	from, err := strconv.Atoi(at)
-	if err != nil || from <= 0 || from >= len(s.full) {
-		from = 0
+	// A cursor is of one listing: one that an earlier run left behind means nothing now, and
+	// must not come again as that of the first page.
+	mark, place, _ := strings.Cut(at, ":")
+	from, err := strconv.Atoi(place)
+	if err != nil || mark != s.fullMark || from <= 0 || from >= len(s.full) {
+		from, s.fullMark = 0, rand.Text()
 		if s.full, err = s.listWhole(ctx); err != nil {
 			return cold.Page{}, err
 		}
@@ -231,7 +235,7 @@ func (s *graphSession) listFull(ctx context.Context, at string) (cold.Page, erro
 	s.listed(s.full[from:to])
 	p := cold.Page{Items: s.full[from:to:to]}
 	if to < len(s.full) {
-		p.More, p.Cursor = true, s.cursorTag()+strconv.Itoa(to)
+		p.More, p.Cursor = true, s.cursorTag()+s.fullMark+":"+strconv.Itoa(to)
 	}
 	return p, nil
 }

@@ -319,3 +319,26 @@ func TestOffice365DraftsAreCollectedFromTheirFolderAlone(t *testing.T) {
 		}
 	}
 }
+
+// A run that was killed in the middle of a full listing leaves a cursor of that listing
+// behind; the next one lists all, and its cursors are others.
+func TestOffice365CursorOfAnInterruptedListing(t *testing.T) {
+	t.Parallel()
+	c := startCloud(t, nil)
+	box, l := c.mailbox("interrupted")
+	l.Listing = ListingFull
+	box.DeliverAll("inbox", invoices(graphPage+10))
+	first, err := connect(t, l).List(t.Context(), "")
+	if err != nil || !first.More {
+		t.Fatalf("%d items, more %v, %v", len(first.Items), first.More, err)
+	}
+	s := connect(t, l)
+	again, err := s.List(t.Context(), first.Cursor)
+	if err != nil || again.Cursor == first.Cursor || len(again.Items) != graphPage {
+		t.Fatalf("%d items, cursor the same: %v, %v", len(again.Items), again.Cursor == first.Cursor, err)
+	}
+	rest, _ := listAll(t, s, again.Cursor)
+	if got := len(keys(append(again.Items, rest...))); got != graphPage+10 {
+		t.Errorf("%d of %d", got, graphPage+10)
+	}
+}
