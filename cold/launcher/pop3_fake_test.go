@@ -28,6 +28,8 @@ type popServer struct {
 
 	// on answers a command in place of the server if it returns true.
 	on func(c *popConn, command string) bool
+	// hold has the connection before the server; false ends it.
+	hold func(c *popConn) bool
 
 	mu    sync.Mutex
 	mails []*popFake
@@ -135,6 +137,9 @@ func (s *popServer) subjects() []string {
 
 func (c *popConn) serve() {
 	s := c.s
+	if s.hold != nil && !s.hold(c) {
+		return
+	}
 	r := bufio.NewReader(c)
 	if s.greeting == "" {
 		c.say("+OK ready <1.2@fake>")

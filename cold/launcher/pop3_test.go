@@ -18,11 +18,10 @@ import (
 
 // popTaken is what a session brought.
 type popTaken struct {
-	items   []cold.Item
-	whole   map[string]string // by key; confirmed
-	failed  map[string]error
-	unsure  map[string]bool // given and not confirmed
-	outcome []cold.Receipt
+	items  []cold.Item
+	whole  map[string]string // by key; confirmed
+	failed map[string]error
+	unsure map[string]bool // given and not confirmed
 }
 
 // popCollect lists and opens everything in one session.
