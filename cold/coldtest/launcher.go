@@ -250,6 +250,36 @@ var launcherCases = []struct {
 			r.broke("List gives %d items and %v", len(p.Items), err)
 		}
 	}},
+	{"cursor of an interrupted run", "another page waits now; Cursor is then another than before", func(r *launcherRun) {
+		first, err := r.connect(nil).List(r.Context(), "")
+		if err != nil || !first.More {
+			return // all came at once
+		}
+		seen := map[string]bool{}
+		for _, it := range first.Items {
+			seen[it.Key] = true
+		}
+		s, cursor := r.connect(nil), first.Cursor
+		for range 1000 {
+			p, err := s.List(r.Context(), cursor)
+			if err != nil {
+				r.Fatalf("List: %v", err)
+			}
+			for _, it := range p.Items {
+				seen[it.Key] = true
+			}
+			if !p.More {
+				break
+			}
+			if p.Cursor == cursor {
+				r.broke("a later session gives the cursor that it was given, %q", cursor)
+			}
+			cursor = p.Cursor
+		}
+		if len(seen) != 5 {
+			r.broke("a listing that two sessions share shows %d of 5 items", len(seen))
+		}
+	}},
 	{"open brings all", "Open brings the content of items, in any order, and calls got for each", func(r *launcherRun) {
 		s := r.connect(nil)
 		got := r.open(s, r.list(s))

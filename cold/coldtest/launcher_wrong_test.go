@@ -161,6 +161,18 @@ var wrongLaunchers = []struct {
 			return s.List(ctx, c)
 		}}
 	}},
+	{name: "takes a cursor of another session for its own first page", fails: "cursor of an interrupted run", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
+		begun := false
+		return &spoilt{Session: s, list: func(ctx context.Context, c string) (cold.Page, error) {
+			p, err := s.List(ctx, "")
+			if c == "stuck" && begun {
+				p.Items = p.Items[2:]
+				return p, err
+			}
+			begun = true
+			return cold.Page{Items: p.Items[:2], Cursor: "stuck", More: true}, err
+		}}
+	}},
 	{name: "refuses a cursor it does not know", fails: "unknown cursor", spoil: func(_ *MemLauncher, s cold.Session) cold.Session {
 		return &spoilt{Session: s, list: func(ctx context.Context, c string) (cold.Page, error) {
 			if c == "no such cursor" {
