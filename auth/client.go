@@ -74,9 +74,8 @@ type dialect interface {
 type answerError struct {
 	Status      int
 	Word        string // "error"
-	Sub         string // "suberror"
 	Codes       []int  // "error_codes"
-	Description string // cut; shown quoted
+	Description string // cut; shown quoted, where there is no trace
 	Trace       string // "trace_id"
 	RetryAfter  time.Duration
 }
@@ -111,7 +110,6 @@ type answer struct {
 	AccessToken  string
 	RefreshToken string
 	IDToken      string
-	TokenType    string
 	Scope        string
 	Expires      time.Time // by the clock of the client; zero when not told
 }

@@ -52,7 +52,7 @@ type Status struct {
 	User      string        `json:"user,omitempty"`    // who signed in
 	Tenant    string        `json:"tenant,omitempty"`  // in the provider's words
 	Granted   []string      `json:"granted,omitempty"` // scopes, those of Microsoft without their resource
-	Missing   []string      `json:"missing,omitempty"` // what the provider's settings ask for beyond that
+	Missing   []string      `json:"missing,omitempty"` // what a sign-in asks for beyond that; Progress.Missing names what other audiences lack too
 	Since     time.Time     `json:"since,omitzero"`    // when somebody signed in
 	Refreshed time.Time     `json:"refreshed,omitzero"`
 	Pending   bool          `json:"pending,omitempty"` // a flow waits; see Account.Resume

@@ -87,12 +87,16 @@ func (c *client) refused(ctx context.Context, op string, err error) (verdict, er
 	return v, &vaguemestre.Error{Op: op, Class: v.class, Err: &advice{v.help, err}}
 }
 
-// traced is what an administrator needs to find an answer in the provider's logs.
+// traced is what an administrator needs beside the code: Entra's answers are found by their
+// trace in its logs, others say in words alone what displeases them.
 func traced(a *answerError) error {
-	if a.Trace == "" {
-		return nil
+	switch {
+	case a.Trace != "":
+		return errors.New("trace " + clean(a.Trace))
+	case a.Description != "":
+		return fmt.Errorf("it says %q", clean(a.Description))
 	}
-	return errors.New("trace " + clean(a.Trace))
+	return nil
 }
 
 // ended is the error of a context that ended.

@@ -111,7 +111,9 @@ func (f Flow) LogValue() slog.Value { return slog.StringValue(f.String()) }
 
 // Begin begins a flow in the place of any that waits for the account, whose Wait ends with
 // state canceled. With a device code the provider is asked, and the code's time begins; ctx
-// bounds that alone. What the account may do already stays so until the flow is approved.
+// bounds that alone. What the account may do already stays so until the flow is approved,
+// and in other processes until the access tokens that they hold end: within the hour at
+// Microsoft, also if somebody else has signed in.
 //
 // o may be nil. Errors: class config (settings, an account of grant application, a method
 // that the provider does not have, a verification page that is not https); class auth when

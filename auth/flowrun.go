@@ -230,7 +230,7 @@ func (r *run) sync(ctx context.Context) error {
 
 // answerGrace is how long an answer that may bring tokens is waited for once the caller has
 // left: it cannot be had twice.
-const answerGrace = 800 * time.Millisecond
+const answerGrace = 600 * time.Millisecond
 
 // outlast is ctx and a moment more, unless the flow itself has ended.
 func (r *run) outlast(ctx context.Context) (context.Context, context.CancelFunc) {

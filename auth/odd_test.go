@@ -286,3 +286,15 @@ func TestPortalInPlaceOfTheIssuer(t *testing.T) {
 		t.Errorf("%+v, %v, %d faults", p, err, faults)
 	}
 }
+
+// A provider without Entra's codes says in words what displeases it: they stand in the error,
+// quoted and without what the request carried.
+func TestWordsOfOtherProviders(t *testing.T) {
+	t.Parallel()
+	b, _ := json.Marshal(map[string]string{"error": "invalid_request", "error_description": "no such client\x1b[2J for " + canaryDevice})
+	s := newIDP(t, reply{status: 400, body: string(b)})
+	p, err := begin(t, s.oauth2(t, new(Memory), newClock()).Account("a"), nil).Wait(t.Context(), nil)
+	if p.State != StateFailed || p.Help != helpRequest || !strings.Contains(err.Error(), `it says "no such client[2J for •••"`) {
+		t.Errorf("%+v, %v", p, err)
+	}
+}

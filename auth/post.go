@@ -67,7 +67,7 @@ func (e *answerError) read(m map[string]json.RawMessage, form url.Values) {
 		_ = json.Unmarshal(m[key], &s) // something else is nothing
 		return scrub(s, form)
 	}
-	e.Word, e.Sub, e.Trace = word(text("error")), word(text("suberror")), word(text("trace_id"))
+	e.Word, e.Trace = word(text("error")), word(text("trace_id"))
 	e.Description = cut(text("error_description"))
 	var codes []json.RawMessage
 	_ = json.Unmarshal(m["error_codes"], &codes)
@@ -140,7 +140,7 @@ func (c *client) redeem(ctx context.Context, tokenURL string, form url.Values) (
 	case in.Type != "" && !strings.EqualFold(in.Type, "Bearer"): // RFC 6749 section 7.1
 		return nil, fmt.Errorf("the provider gives tokens of type %q, only Bearer is known", cut(in.Type))
 	}
-	a := &answer{AccessToken: in.Access, RefreshToken: in.Refresh, IDToken: in.ID, TokenType: "Bearer", Scope: string(in.Scope)}
+	a := &answer{AccessToken: in.Access, RefreshToken: in.Refresh, IDToken: in.ID, Scope: string(in.Scope)}
 	// QUIRK: a string at old endpoints of Entra; absent is allowed (RFC 6749 section 5.1).
 	if n, err := strconv.ParseFloat(strings.Trim(string(in.Expires), `"`), 64); err == nil && n > 0 {
 		a.Expires = asked.Add(time.Duration(min(n, 10*365*24*3600)) * time.Second).Round(0) // a machine that sleeps stops the monotonic clock

@@ -221,7 +221,7 @@ func (x *tester) signIn() {
 	x.Helper()
 	var a *answer
 	x.idp.set(func() {
-		a = &answer{RefreshToken: x.idp.next(fmt.Sprint("grant", x.idp.issued)), AccessToken: "first-c4n4ry", TokenType: "Bearer",
+		a = &answer{RefreshToken: x.idp.next(fmt.Sprint("grant", x.idp.issued)), AccessToken: "first-c4n4ry",
 			Scope: "graph/send graph/read", Expires: x.now().Add(time.Hour)}
 	})
 	if _, err := x.adopt(x.Context(), acct, a.RefreshToken, a, []string{"graph/send", "graph/read", offline}); err != nil {
