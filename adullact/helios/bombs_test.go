@@ -59,7 +59,7 @@ func TestBombs(t *testing.T) {
 	)
 	x := func(n int) string { return strings.Repeat("x", n) }
 	laughs := `<!DOCTYPE l [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]>`
-	nested := zipped(make([]byte, 9<<20))
+	nested := zipped(make([]byte, 3<<20))
 	for range 5 {
 		nested = zipped(nested)
 	}
@@ -122,7 +122,7 @@ func TestBombs(t *testing.T) {
 		"a document that does not end":    {repeated(pjs+"<PJ><Contenu><Fichier>", "AAAA", bulk/4, ""), refused},
 		"a document of elements":          {repeated(pjs+"<PJ><Contenu><Fichier>", "<a>AAAA</a>", bulk/50, "</Fichier></Contenu></PJ>"+pjEnd), read},
 		"a document of CDATA":             {repeated(pjs+"<PJ><Contenu><Fichier>", "<![CDATA[AAAA]]>", bulk/50, "</Fichier></Contenu></PJ>"+pjEnd), read},
-		"gzip bomb":                       {strings.NewReader(holding("A", b64(zipped(make([]byte, 60<<20))))), read},
+		"gzip bomb":                       {strings.NewReader(holding("A", b64(zipped(make([]byte, 12<<20))))), read},
 		"gzip in gzip":                    {strings.NewReader(holding("A", b64(nested))), read},
 		"gzip of empty members":           {repeated(pjs+"<PJ><Contenu><Fichier>", b64(bytes.Repeat(zipped(nil), 3)), bulk/800, "</Fichier></Contenu></PJ>"+pjEnd), read},
 		"gzip name that is endless":       {repeated(pjs+"<PJ><Contenu><Fichier>"+b64([]byte("\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x03aa")), "YWFh", bulk/16, "</Fichier></Contenu></PJ>"+pjEnd), read},
@@ -233,13 +233,13 @@ func (p *peak) Read(b []byte) (int, error) {
 
 func (p *peak) look(m *runtime.MemStats) { p.most = max(p.most, int64(m.HeapAlloc)-int64(p.base)) }
 
-// The summary of a file of a million pieces stays in bounds, counts all, and says what it left out.
+// The summary of a file of more pieces than it holds stays in bounds, counts all, and says what it left out.
 func TestSummaryFull(t *testing.T) {
 	t.Parallel()
 	f, err := Decode(context.Background(), repeated(head+"<PES_DepenseAller><Bordereau><BlocBordereau><IdBord V='1'/></BlocBordereau>",
-		"<Piece><BlocPiece><InfoPce><IdPce V='1'/></InfoPce></BlocPiece><LigneDePiece/></Piece>", 150_000,
+		"<Piece><BlocPiece><InfoPce><IdPce V='1'/></InfoPce></BlocPiece><LigneDePiece/></Piece>", 60_000,
 		"</Bordereau></PES_DepenseAller><PES_PJ>"+pjText("LAST", "YQ==")+"</PES_PJ>"+tail), nil)
-	if err != nil || f.Totals.Pieces != 150_000 || f.Totals.Lines != 150_000 || f.Bordereaux[0].PieceCount != 150_000 {
+	if err != nil || f.Totals.Pieces != 60_000 || f.Totals.Lines != 60_000 || f.Bordereaux[0].PieceCount != 60_000 {
 		t.Fatalf("%+v, %v", f.Totals, err)
 	}
 	if n := len(f.Bordereaux[0].Pieces); n < 30_000 || n > maxPieces {

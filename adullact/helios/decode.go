@@ -24,9 +24,12 @@ type Options struct {
 	// empty is not given.
 	Out payload.Out
 
-	Scratch  string // directory for the one temporary file, which Decode removes; "" is os.TempDir
-	Personal bool   // read names of third parties and signers, and comments of the accountant
-	Inner    bool   // read a PES that is attached too, but no further one within it
+	// Scratch is the directory of the one temporary file, "" is os.TempDir. Documents beyond
+	// 1 MiB pass through it one by one, as they are stored; Decode removes it.
+	Scratch string
+
+	Personal bool // read names of third parties and signers, and comments of the accountant
+	Inner    bool // read a PES that is attached too, but no further one within it
 
 	MaxFile  int64 // bytes of one document out of its gzip; 0 is 512 MiB
 	MaxTotal int64 // bytes of all of them; 0 is 2 GiB
