@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,8 +16,9 @@ import (
 )
 
 const (
-	mostAttachments = 1000    // of one message
-	mostContentID   = 4 << 20 // bytes of an inline attachment whose Content-ID is asked for: the content comes along
+	mostAttachments = 1000     // of one message
+	mostEmpty       = 16 << 10 // bytes that Graph may tell of an empty one: its properties count too
+	mostContentID   = 4 << 20  // bytes of an inline attachment whose Content-ID is asked for: the content comes along
 )
 
 // attachment is one attachment as Graph lists it.
@@ -57,6 +59,9 @@ func (s *graphSession) assemble(ctx context.Context, id string) (*assembled, err
 	parts, err := s.attachments(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	if len(parts) == 0 && bool(p.Attached) {
+		return nil, &graph.Fault{Op: "list attachments", Kind: graph.Invalid, Err: errors.New("graph lists no attachments of a message that has some")}
 	}
 	m := &assembled{ctx: ctx, s: s, id: id, boundary: newBoundary(), parts: parts}
 	m.now = strings.NewReader(p.head(m.boundary))
@@ -152,18 +157,26 @@ func (m *assembled) next() error {
 		m.now = strings.NewReader(lead + a.link())
 		return nil
 	}
-	resp, err := m.s.client.Do(m.ctx, &graph.Request{Op: "read attachment", Accept: []int{http.StatusMethodNotAllowed},
-		Path: "/messages/" + graph.Seg(m.id) + "/attachments/" + graph.Seg(a.ID) + "/$value"})
+	r := &graph.Request{Op: "read attachment", Path: "/messages/" + graph.Seg(m.id) + "/attachments/" + graph.Seg(a.ID) + "/$value"}
+	if !a.is("file") && !a.is("item") { // graph/api/attachment-get: 405 is of what has no content
+		r.Accept = []int{http.StatusMethodNotAllowed}
+	}
+	resp, err := m.s.client.Do(m.ctx, r)
 	if err != nil {
 		return m.fault(err)
 	}
-	if resp.StatusCode == http.StatusMethodNotAllowed { // graph/api/attachment-get: what it is, it has no content
+	if resp.StatusCode == http.StatusMethodNotAllowed {
 		resp.Body.Close()
 		m.now = strings.NewReader(lead + a.link())
 		return nil
 	}
 	m.open = resp.Body
-	body := io.Reader(resp.Body)
+	ahead := bufio.NewReader(resp.Body)
+	if _, err := ahead.Peek(1); err == io.EOF && a.Size > mostEmpty {
+		m.close()
+		return m.fault(&graph.Fault{Op: r.Op, Kind: graph.Garbage, Status: resp.StatusCode, Err: errors.New("the answer is empty")})
+	}
+	body := io.Reader(ahead)
 	if a.is("item") {
 		if body, err = a.sniff(body); err != nil {
 			m.close()

@@ -13,7 +13,7 @@ import (
 )
 
 // selected are the properties that a message is put together from.
-const selected = "internetMessageHeaders,internetMessageId,subject,from,sender,toRecipients,ccRecipients,replyTo,sentDateTime,receivedDateTime,body"
+const selected = "internetMessageHeaders,internetMessageId,subject,from,sender,toRecipients,ccRecipients,replyTo,sentDateTime,receivedDateTime,hasAttachments,body"
 
 type recipient struct {
 	Address struct {
@@ -36,6 +36,7 @@ type properties struct {
 	ReplyTo   []recipient `json:"replyTo"`
 	Sent      string      `json:"sentDateTime"`
 	Received  string      `json:"receivedDateTime"`
+	Attached  looseBool   `json:"hasAttachments"`
 	Body      struct {
 		Type    string `json:"contentType"`
 		Content string `json:"content"`

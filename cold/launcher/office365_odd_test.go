@@ -186,3 +186,55 @@ func TestOffice365TakesNoEmptyAnswerForAMail(t *testing.T) {
 		}
 	}
 }
+
+// TestOffice365LosesNoAttachmentWhenItPutsTogether: a message whose attachments do not come
+// is not confirmed without them, whatever Graph answers.
+func TestOffice365LosesNoAttachmentWhenItPutsTogether(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		list, value string // what is answered; a number is a status
+		want        string // in the message; "" is that it is not confirmed
+	}{
+		"all of it":        {`{"value":[{"@odata.type":"#microsoft.graph.fileAttachment","id":"1","name":"a.pdf","size":400}]}`, "UERG", "VUVSRw=="},
+		"an empty file":    {`{"value":[{"@odata.type":"#microsoft.graph.fileAttachment","id":"1","name":"vide.pdf","size":400}]}`, "", "vide.pdf"},
+		"a link":           {`{"value":[{"@odata.type":"#microsoft.graph.referenceAttachment","id":"1","name":"nuage.pdf"}]}`, "405", "nuage.pdf.link.json"},
+		"of no known kind": {`{"value":[{"id":"1","name":"nuage.pdf"}]}`, "405", "nuage.pdf.link.json"},
+		"no list":          {`{}`, "", ""},
+		"a list of null":   {`{"value":null}`, "", ""},
+		"a blocked file":   {`{"value":[{"@odata.type":"#microsoft.graph.fileAttachment","id":"1","name":"a.pdf","size":400}]}`, "405", ""},
+		"a blocked mail":   {`{"value":[{"@odata.type":"#microsoft.graph.itemAttachment","id":"1","name":"a","size":400}]}`, "405", ""},
+		"a file is gone":   {`{"value":[{"@odata.type":"#microsoft.graph.fileAttachment","id":"1","name":"a.pdf","size":400}]}`, "404", ""},
+		"an emptied file":  {`{"value":[{"@odata.type":"#microsoft.graph.fileAttachment","id":"1","name":"a.pdf","size":30000}]}`, "", ""},
+	} {
+		g, l := newOddGraph(t, map[string]string{"A": string(invoice(1))})
+		s := connect(t, l)
+		items, _ := listAll(t, s, "")
+		g.says(func(w http.ResponseWriter, _ *http.Request, p string) bool {
+			say := ""
+			switch p {
+			case "/messages/A/$value":
+				say = "413"
+			case "/messages/A/attachments":
+				say = c.list
+			case "/messages/A/attachments/1/$value":
+				say = c.value
+			case "/messages/A":
+				say = `{"id":"A","parentFolderId":"in/b+x=","hasAttachments":true,"body":{"contentType":"text","content":"Bonjour"}}`
+			default:
+				return false
+			}
+			var status int
+			if n, err := fmt.Sscanf(say, "%d", &status); n == 1 && err == nil {
+				w.WriteHeader(status)
+			} else {
+				io.WriteString(w, say)
+			}
+			return true
+		})
+		got, err := openEach(t, s, items)
+		o := got[items[0].Key]
+		if done := o != nil && o.confirmed; done != (c.want != "") || done && !strings.Contains(string(o.data), c.want) {
+			t.Errorf("%s: %v, %v", name, o, err)
+		}
+	}
+}
