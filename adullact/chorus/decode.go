@@ -50,7 +50,7 @@ func failure(ctx context.Context, op string, err error) error {
 	var out *outError
 	var bad *xmlscan.Error
 	if errors.As(err, &bad) && len(bad.Path) > 200 { // names of elements are a stranger's
-		bad.Path = strings.ToValidUTF8(bad.Path[:200], "") + "…"
+		bad.Path = bad.Path[:200] + "…"
 	}
 	switch {
 	case err == nil:
@@ -161,7 +161,7 @@ func (r *reader) run() error {
 	r.flow.Root = cut(r.s.Local())
 	r.at = roots[r.s.Local()]
 	if r.at == nil {
-		return poison("%w: its root is %q", ErrUnknown, r.flow.Root)
+		return poison("%w: its root is %.60q", ErrUnknown, r.flow.Root)
 	}
 	r.flow.Format = r.at.name
 	r.flow.Version = cut(r.s.Attr("Version"))
