@@ -57,11 +57,18 @@ func (s *folderSession) parse(key string) (rel string, dir bool, print string, o
 	return rel, dir, print, true
 }
 
-// asideName is what an item is called while it is moved or removed. It is hidden, and the
-// same in every session.
-func asideName(key string) string {
+const asidePrefix = ".vaguemestre-"
+
+// asideName is what the item called base is called while it is moved or removed. It is
+// hidden, the same in every session, and leads back to the key, unless base is so long that
+// there is no room for it.
+func asideName(key, base string) string {
 	h := sha256.Sum256([]byte(key))
-	return ".vaguemestre-" + hex.EncodeToString(h[:10])
+	name := asidePrefix + hex.EncodeToString(h[:10])
+	if len(name)+1+len(base)+len(".gone") > 255 {
+		return name
+	}
+	return name + "~" + base
 }
 
 // readable makes a name text.

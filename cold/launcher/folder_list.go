@@ -125,7 +125,7 @@ func (s *folderSession) each(ctx context.Context, dir string, names *int, f func
 				return errFolder("list", vaguemestre.ClassConfig,
 					"%s holds more than %d names: let the job move or delete what it took, or watch its sub-directories one by one", quote(s.l.Path), folderEntries)
 			}
-			if hidden(e.Name()) {
+			if hidden(e.Name()) && !strings.HasPrefix(e.Name(), asidePrefix) {
 				continue
 			}
 			rel := path.Join(dir, e.Name())
@@ -163,6 +163,8 @@ func (sc *scanner) directory(dir string, depth int) error {
 	mark := sc.marker(dir)
 	return sc.each(sc.ctx, dir, &sc.names, func(rel string, fi fs.FileInfo) error {
 		switch name := fi.Name(); {
+		case strings.HasPrefix(name, asidePrefix):
+			sc.interrupted(rel, fi)
 		case fi.IsDir() && sc.l.directories():
 			return sc.unit(rel)
 		case fi.IsDir() && sc.l.Recursive && depth >= folderDepth:
@@ -193,6 +195,27 @@ func (sc *scanner) directory(dir string, depth int) error {
 		}
 		return nil
 	})
+}
+
+// interrupted lists what a removal that was cut off has left aside, under the key that it has
+// for the ledger, which knows whether it is still to be removed.
+func (sc *scanner) interrupted(rel string, fi fs.FileInfo) {
+	_, base, ok := strings.Cut(fi.Name(), "~")
+	if !ok {
+		return
+	}
+	print, size, mtime := filePrint(fi.Size(), fi.ModTime()), fi.Size(), fi.ModTime()
+	if fi.IsDir() {
+		u, err := sc.tree(sc.ctx, rel, &sc.names)
+		if err != nil {
+			return
+		}
+		print, size, mtime = u.print, u.size, u.newest
+	}
+	name := path.Join(path.Dir(rel), base)
+	if key := sc.key(name, fi.IsDir(), print); asideOf(name, key) == rel {
+		sc.add(key, size, mtime)
+	}
 }
 
 // unit lists a directory that is one item.

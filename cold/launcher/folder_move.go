@@ -92,7 +92,7 @@ func (a *removal) move() (ref string, same bool, err error) {
 		return ref, true, err
 	}
 	if ref = a.copied(from); ref == "" {
-		temp := filepath.Join(filepath.Dir(a.name(1)), asideName(a.key)+".part")
+		temp := filepath.Join(filepath.Dir(a.name(1)), asideName(a.key, "")+".part")
 		step.Before(step.FolderCopy)
 		err = copyAll(a.ctx, from, temp)
 		step.After(step.FolderCopy)

@@ -29,7 +29,11 @@ func (s *folderSession) Open(ctx context.Context, items []cold.Item, got func(co
 		if !ok {
 			continue
 		}
-		c, closer, err := s.content(ctx, rel, dir, print)
+		at := rel
+		if _, err := s.root.Lstat(rel); errors.Is(err, fs.ErrNotExist) {
+			at = asideOf(rel, it.Key) // where a removal that was cut off has left it
+		}
+		c, closer, err := s.content(ctx, at, dir, print)
 		switch {
 		case ctx.Err() != nil:
 			continue // ready tells
@@ -37,6 +41,8 @@ func (s *folderSession) Open(ctx context.Context, items []cold.Item, got func(co
 			c = &cold.Content{Err: err}
 		case c == nil:
 			continue
+		default:
+			c.Name = readable(rel)
 		}
 		err = got(it, c)
 		if closer != nil {
@@ -67,7 +73,7 @@ func (s *folderSession) content(ctx context.Context, rel string, dir bool, print
 		case u.bad != "":
 			return nil, nil, errFolder("open", vaguemestre.ClassPoison, "the directory %s is refused as a whole: %s", quote(readable(rel)), u.bad)
 		}
-		return &cold.Content{Name: readable(rel), Files: s.leaves(ctx, rel, u)}, nil, nil
+		return &cold.Content{Files: s.leaves(ctx, rel, u)}, nil, nil
 	}
 	fi, err := s.root.Lstat(rel)
 	switch {
@@ -82,7 +88,7 @@ func (s *folderSession) content(ctx context.Context, rel string, dir bool, print
 	} else if err != nil {
 		return nil, nil, sourceOnly(err)
 	}
-	return &cold.Content{Name: readable(rel), Size: fi.Size(), Body: b}, b, nil
+	return &cold.Content{Size: fi.Size(), Body: b}, b, nil
 }
 
 // sourceOnly makes every failure of one file the source's: the others go on.

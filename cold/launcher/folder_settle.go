@@ -125,6 +125,11 @@ func makeDir(dir string) error {
 	return syncDir(up)
 }
 
+// asideOf is where the item at rel lies while it is moved or removed.
+func asideOf(rel, key string) string {
+	return path.Join(path.Dir(rel), asideName(key, path.Base(rel)))
+}
+
 // removal is one item on its way out.
 type removal struct {
 	s      *folderSession
@@ -143,7 +148,7 @@ func (a *removal) do() cold.Receipt {
 	if a.rel, a.dir, a.print, ok = a.s.parse(a.key); !ok {
 		return cold.Receipt{Outcome: cold.SettleGone} // it is of another directory
 	}
-	a.aside = path.Join(path.Dir(a.rel), asideName(a.key))
+	a.aside = asideOf(a.rel, a.key)
 	ref, found, err := a.run()
 	switch {
 	case err != nil && a.ctx.Err() != nil:

@@ -463,7 +463,7 @@ func TestFolderSettleGoesOn(t *testing.T) {
 				if err != nil || len(page.Items) != 1 {
 					t.Fatalf("%d items, %v", len(page.Items), err)
 				}
-				if err := interrupt(d, rel, asideName(page.Items[0].Key)); err != nil {
+				if err := interrupt(d, rel, asideName(page.Items[0].Key, rel)); err != nil {
 					t.Fatal(err)
 				}
 				rs, err := s.Settle(t.Context(), page.Items, do)
@@ -496,7 +496,7 @@ func TestFolderPutsBackWhatItIsNotAskedFor(t *testing.T) {
 	}
 	defer s.Close()
 	page, _ := s.List(t.Context(), "")
-	d.put(asideName(page.Items[0].Key), "stranger", time.Minute)
+	d.put(asideName(page.Items[0].Key, "a.pdf"), "stranger", time.Minute)
 	d.put("a.pdf", "newcomer", time.Second)
 	rs, err := s.Settle(t.Context(), page.Items, cold.Delete())
 	if err != nil || rs[0].Outcome != cold.SettleGone {

@@ -60,6 +60,7 @@ func (s *folderSession) grow(ctx context.Context, u *tree, top, dir string, dept
 	return s.each(ctx, dir, names, func(rel string, fi fs.FileInfo) error {
 		name := strings.TrimPrefix(rel, top+"/")
 		switch {
+		case hidden(fi.Name()):
 		case !utf8.ValidString(name):
 			u.bad = "a name in it is no UTF-8: rename it"
 		case fi.IsDir():
@@ -73,7 +74,7 @@ func (s *folderSession) grow(ctx context.Context, u *tree, top, dir string, dept
 			u.files = append(u.files, member{name, fi.Size(), fi.ModTime()})
 			u.size += fi.Size()
 		}
-		if !fi.IsDir() && fi.ModTime().After(u.newest) && name != s.l.EndMarker {
+		if !fi.IsDir() && !hidden(fi.Name()) && fi.ModTime().After(u.newest) && name != s.l.EndMarker {
 			u.newest = fi.ModTime()
 		}
 		return nil
