@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/vaguemestre/vaguemestre"
@@ -147,6 +148,23 @@ func (s *Scanner) Path() string {
 	return b.String()
 }
 
+// place is Path for an error: bounded, and names of strangers made harmless.
+func (s *Scanner) place() string {
+	names := make([]string, 0, 8)
+	for i, n := range s.stack {
+		if i == 5 && len(s.stack) > 6 {
+			names = append(names, "…")
+			break
+		}
+		name := n.local
+		if len(name) > 24 {
+			name = name[:24] + "…"
+		}
+		names = append(names, strings.Trim(strconv.QuoteToGraphic(name), `"`))
+	}
+	return strings.Join(names, "/")
+}
+
 // Err is why Next returned false: nil at the end of a whole document, else an [*Error]
 // within a *vaguemestre.Error of class poison, or the error of the reader as it is.
 func (s *Scanner) Err() error {
@@ -158,7 +176,7 @@ func (s *Scanner) Err() error {
 
 func (s *Scanner) fail(what string) bool {
 	if s.err == nil {
-		s.err = &vaguemestre.Error{Op: "xml", Class: vaguemestre.ClassPoison, Err: &Error{Offset: s.Offset(), Path: s.Path(), What: what}}
+		s.err = &vaguemestre.Error{Op: "xml", Class: vaguemestre.ClassPoison, Err: &Error{Offset: s.Offset(), Path: s.place(), What: what}}
 	}
 	return false
 }

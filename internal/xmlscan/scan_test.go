@@ -123,7 +123,7 @@ func TestRefused(t *testing.T) {
 		"endless tag": "<a b='" + strings.Repeat("x", 2<<20), "endless name": "<" + strings.Repeat("x", 2<<20),
 		"endless text": "<t>" + strings.Repeat("x", 2<<20) + "</t>", "tag in a tag": "<a <b>", "no value": "<a b/>", "no quotes": "<a b=1/>",
 		"endless comment": "<a><!--" + strings.Repeat("x", 1<<20), "endless declaration": "<?xml " + strings.Repeat("x", 5000) + "?><a/>",
-		"cdata outside": "<![CDATA[x]]><a/>", "nameless": "<>", "nul": "\x00\x00\x00<a/>",
+		"cdata outside": "<![CDATA[x]]><a/>", "nameless": "<>", "long names": strings.Repeat("<"+strings.Repeat("n", 1000)+">", 101), "nul": "\x00\x00\x00<a/>",
 	} {
 		s := New(strings.NewReader(in), nil)
 		for s.Next() {
