@@ -87,7 +87,7 @@ func TestDecodeFlowRefused(t *testing.T) {
 	t.Parallel()
 	xml := pivotFixture(pivotInvoice("F-1", ""))
 	whole := tgz("a.xml", xml)
-	lim := &Options{Limits: Limits{File: 32 << 20, Total: 64 << 20, Files: 100}}
+	lim := &Options{Limits: Limits{File: 16 << 20, Total: 32 << 20, Files: 100}}
 	var many []string
 	for i := range 200 {
 		many = append(many, fmt.Sprintf("%d.xml", i), "<a/>")
@@ -100,11 +100,11 @@ func TestDecodeFlowRefused(t *testing.T) {
 		"text":           {[]byte("Bonjour"), "not a file of Chorus Pro"},
 		"cut tar.gz":     {whole[:len(whole)-30], "damaged"},
 		"gzip of junk":   {[]byte("\x1f\x8bjunk"), "damaged"},
-		"gzip of zeros":  {gzipped(make([]byte, 40<<20)), ""},
-		"tar of zeros":   {tgz("a", string(make([]byte, 30<<20))), "bomb"},
-		"tar too large":  {tgz("a", string(make([]byte, 33<<20))), ""},
+		"gzip of zeros":  {gzipped(make([]byte, 20<<20)), ""},
+		"tar of zeros":   {tgz("a", string(make([]byte, 15<<20))), "bomb"},
+		"tar too large":  {tgz("a", string(make([]byte, 17<<20))), ""},
 		"zip of zeros":   {deflated(50 << 20), ""},
-		"zip too large":  {zipped("a", strings.Repeat("ab\n", 1<<20), "b", strings.Repeat("a", 40<<20)), ""},
+		"zip too large":  {zipped("a", strings.Repeat("ab\n", 1<<20), "b", strings.Repeat("a", 17<<20)), ""},
 		"members":        {zipped(many...), "100 files"},
 		"members of tar": {tgz(many...), "100 files"},
 		"directory":      {manyEntries(60_000), ""},
