@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"path"
 	"slices"
@@ -142,6 +143,10 @@ func (x *extractor) unpack(ctx context.Context, f *found, fd *foundDoc, kind unp
 		docs = append(docs, in)
 		return nil
 	})
+	var file *fs.PathError
+	if vaguemestre.ClassOf(err) == "" && errors.As(err, &file) {
+		err = scratchError(err) // the container itself lies in a scratch file
+	}
 	*report = *r
 	where := append(slices.Clone(fd.doc.Path), report.Step+":"+fd.doc.Name)
 	kinds := append(slices.Clone(fd.kinds), report.Step)

@@ -55,7 +55,7 @@ type Limits struct {
 	Bytes    int64         // begins no new item once that many bytes were read in this run (items whose size the source does not tell are then opened one by one); default no bound
 	Time     time.Duration // begins no new item after that; default no bound
 	ItemSize int64         // bytes; a larger item is never read, but recorded as held; decoders and containers may give four times that out of one, no single document more than it; default 256 MiB
-	Depth    int           // nesting of parts and containers; default 50
+	Depth    int           // nesting of parts and of what decoders give; default 50; of containers never more than 5
 	Parts    int           // parts of one mail, files of a directory, documents of one item; default 1,000
 	Header   int           // bytes of one header block; default 1 MiB
 }

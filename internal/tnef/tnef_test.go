@@ -40,15 +40,15 @@ func (s *stream) data(d string) *stream       { return s.put(2, 0x0006800f, d) }
 func (s *stream) props(p ...string) *stream   { return s.put(2, 0x00069005, props(p...)) }
 func (s *stream) message(p ...string) *stream { return s.put(1, 0x00069003, props(p...)) }
 
-func u32(n int) string { return string(binary.LittleEndian.AppendUint32(nil, uint32(n))) }
+func u32(n int64) string { return string(binary.LittleEndian.AppendUint32(nil, uint32(n))) }
 
-func props(p ...string) string { return u32(len(p)) + strings.Join(p, "") }
+func props(p ...string) string { return u32(int64(len(p))) + strings.Join(p, "") }
 
 func pad(s string) string { return s + strings.Repeat("\x00", -len(s)&3) }
 
-func text8(id int, s string) string { return u32(id<<16|typeString8) + u32(1) + value(s+"\x00") }
+func text8(id int64, s string) string { return u32(id<<16|typeString8) + u32(1) + value(s+"\x00") }
 
-func text16(id int, s string) string {
+func text16(id int64, s string) string {
 	var b []byte
 	for _, c := range append(utf16.Encode([]rune(s)), 0) {
 		b = binary.LittleEndian.AppendUint16(b, c)
@@ -56,11 +56,11 @@ func text16(id int, s string) string {
 	return u32(id<<16|typeUnicode) + u32(1) + value(string(b))
 }
 
-func value(s string) string { return u32(len(s)) + pad(s) }
+func value(s string) string { return u32(int64(len(s))) + pad(s) }
 
-func blob(id, kind int, s string) string { return u32(id<<16|kind) + u32(1) + value(s) }
+func blob(id, kind int64, s string) string { return u32(id<<16|kind) + u32(1) + value(s) }
 
-func int32Of(id, n int) string { return u32(id<<16|typeInt32) + u32(n) }
+func int32Of(id, n int64) string { return u32(id<<16|typeInt32) + u32(n) }
 
 // told gives "role name type=content repairs" of each file, those of messages after "> ".
 func told(data []byte) ([]string, error) {

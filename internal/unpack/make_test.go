@@ -152,7 +152,7 @@ func walked(data []byte, name string, o Options) given {
 
 func walkedAs(kind Kind, data []byte, name string, o Options) given {
 	g := given{data: map[string]string{}}
-	buf := make([]byte, 32<<10)
+	buf := make([]byte, 8<<10)
 	g.report, g.err = Walk(context.Background(), kind, bytes.NewReader(data), int64(len(data)), name, o, func(e *Entry) error {
 		g.entries++
 		var head bytes.Buffer
