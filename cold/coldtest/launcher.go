@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -29,6 +30,15 @@ type LauncherHarness interface {
 	// Contents returns what lies in a folder now, in any order; "" is the source itself.
 	// A folder that does not exist is empty.
 	Contents(t *testing.T, folder string) []Kept
+}
+
+// DirectoryHarness is an optional ability of a [LauncherHarness] whose source also holds
+// deposit directories.
+type DirectoryHarness interface {
+	LauncherHarness
+
+	// AddDirectory puts a deposit directory into the source, complete: content by path.
+	AddDirectory(t *testing.T, name string, files map[string][]byte)
 }
 
 // Kept is one mail as it lies in a folder.
@@ -339,6 +349,44 @@ var launcherCases = []struct {
 		})
 		if err != nil {
 			r.Fatal(err)
+		}
+	}},
+	{"directory", "a deposit directory: all its files belong together; valid until got returns", func(r *launcherRun) {
+		h, ok := r.h.(DirectoryHarness)
+		if !ok {
+			r.Skip("the source holds no directories")
+		}
+		want := map[string][]byte{"metadata.xml": []byte("<m/>"), "pj/annexe.pdf": launcherMail(4), "vide.txt": {}}
+		h.AddDirectory(r.T, "depot", want)
+		s := r.connect(nil)
+		directories := 0
+		err := s.Open(r.Context(), r.list(s), func(it cold.Item, c *cold.Content) error {
+			if c == nil || c.Files == nil {
+				return nil
+			}
+			directories++
+			if c.Body != nil || c.Err != nil {
+				r.broke("%s has Files and more", it.Key)
+			}
+			got := map[string]bool{}
+			err := fs.WalkDir(c.Files, ".", func(name string, d fs.DirEntry, err error) error {
+				if err != nil || d.IsDir() {
+					return err
+				}
+				b, err := fs.ReadFile(c.Files, name)
+				if !bytes.Equal(b, want[name]) || want[name] == nil {
+					r.broke("%q holds %d bytes that were not put there", name, len(b))
+				}
+				got[name] = true
+				return err
+			})
+			if err != nil || len(got) != len(want) {
+				r.broke("%d of %d files came, %v", len(got), len(want), err)
+			}
+			return nil
+		})
+		if err != nil || directories != 1 {
+			r.broke("it came %d times, Open gives %v", directories, err)
 		}
 	}},
 	{"confirmed", "What was given counts only once the source confirmed it: when got is called again for the item with a nil Content, or when Open returns nil", func(r *launcherRun) {

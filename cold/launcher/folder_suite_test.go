@@ -64,7 +64,10 @@ func (d *depot) Add(t *testing.T, raw []byte) {
 	d.put(fmt.Sprintf("mail-%d.eml", 100-d.n), string(raw), time.Hour-time.Duration(d.n)*time.Second)
 }
 
-func (d *depot) AddDirectory(t *testing.T, name string, files map[string][]byte) {
+// directoryDepot has deposit directories.
+type directoryDepot struct{ *depot }
+
+func (d directoryDepot) AddDirectory(t *testing.T, name string, files map[string][]byte) {
 	t.Helper()
 	for f, b := range files {
 		d.put(name+"/"+f, string(b), time.Minute)
@@ -101,7 +104,13 @@ func TestFolderKeepsTheContract(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			coldtest.TestLauncher(t, func(t *testing.T) coldtest.LauncherHarness { return newDepot(t, set) })
+			coldtest.TestLauncher(t, func(t *testing.T) coldtest.LauncherHarness {
+				d := newDepot(t, set)
+				if d.l.directories() {
+					return directoryDepot{d}
+				}
+				return d
+			})
 		})
 	}
 }
