@@ -23,6 +23,12 @@
 // name and ledger: each mail is read once more and recognised by its Message-ID and the
 // content of its documents.
 //
+// [POP3] is for servers without IMAP. The TLS tunnel that such servers were once reached
+// through, stunnel in client mode, still works and is no longer needed:
+//
+//	tunnel := &launcher.POP3{Host: "127.0.0.1", Port: 10110, TLS: launcher.TLSNone, AllowInsecureAuth: true, …}
+//	direct := &launcher.POP3{Host: "pop.mondaine.fr", …} // port 995, its certificate verified
+//
 // Folders are named as people see them, in any language: Source "Factures/2026" finds
 // INBOX.Factures.2026 on a server that writes it so, and a target of a move that does
 // not exist is made, and subscribed to so that mail programs show it.

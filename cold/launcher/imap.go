@@ -206,8 +206,8 @@ func (l *IMAP) Connect(ctx context.Context, o *cold.ConnectOptions) (cold.Sessio
 	return s, nil
 }
 
-// Kinds returns the launchers of this package by name: imap, office365. accounts is where they
-// look accounts up by name when they are used; nil knows none.
+// Kinds returns the launchers of this package by name: imap, office365, pop3, folder. accounts is where
+// they look accounts up by name when they are used; nil knows none.
 func Kinds(accounts *auth.Accounts) (*settings.Registry[cold.Launcher], error) {
 	var r settings.Registry[cold.Launcher]
 	if err := register(&r, accounts); err != nil {
