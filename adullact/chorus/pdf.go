@@ -46,7 +46,7 @@ func DecodePDF(ctx context.Context, ra io.ReaderAt, size int64, o *Options) (*Fl
 
 // embeddedXML finds the XML. Its errors hold no text of the PDF.
 func embeddedXML(ctx context.Context, ra io.ReaderAt, size int64) (name string, xml []byte, err error) {
-	f := &pdfFile{ctx: ctx, ra: ra, size: size, work: 128<<20 + 2*size}
+	f := &pdfFile{ctx: ctx, ra: ra, size: size, work: 64<<20 + 2*size}
 	head, err := f.window(0, 1024)
 	i := bytes.Index(head, []byte("%PDF-"))
 	if size == 0 || err == nil && i < 0 {

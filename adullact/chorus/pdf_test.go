@@ -213,14 +213,14 @@ func pdfBombs() map[string][]byte {
 func TestPDFBombs(t *testing.T) {
 	for name, pdf := range pdfBombs() {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), slow*20*time.Second)
 			defer cancel()
 			peak := watch(t)
 			start := time.Now()
 			_, err := DecodePDF(ctx, bytes.NewReader(pdf), int64(len(pdf)), nil)
 			took, mem := time.Since(start), peak()
 			t.Logf("%d bytes: %v, %d MiB: %v", len(pdf), took.Round(time.Millisecond), mem>>20, err)
-			if took > 5*time.Second {
+			if took > slow*5*time.Second {
 				t.Errorf("took %v", took)
 			}
 			if mem > 256<<20 {
@@ -274,7 +274,7 @@ func TestPDFSamplesDamaged(t *testing.T) {
 		for i := 1; i < 20; i++ {
 			at := len(whole) * i / 20
 			for _, pdf := range [][]byte{whole[:at], append(append(bytes.Clone(whole[:at]), "<< [ (("...), whole[at+20:]...)} {
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), slow*5*time.Second)
 				if _, err := DecodePDF(ctx, bytes.NewReader(pdf), int64(len(pdf)), nil); err != nil && vaguemestre.ClassOf(err) != vaguemestre.ClassPoison {
 					t.Errorf("%s at %d: %v", filepath.Base(p), at, err)
 				}

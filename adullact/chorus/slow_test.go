@@ -1,0 +1,5 @@
+//go:build !race
+
+package chorus
+
+const slow = 1
