@@ -25,7 +25,8 @@ import (
 // nothing; without an answer to QUIT the receipts are unknown and the next listing decides.
 //
 // Mails are known by UIDL. Where it is missing, not unique, or no more than a number that is
-// given again, they are known by a hash of their header, so identical copies are one item. An
+// given again, they are known by a hash of their header, so identical copies are one item; one
+// that comes later with every line of its header alike is taken for the first. An
 // id of 8 characters or more that a server gives to another mail is found out only as long as
 // the launcher lives that deleted the first.
 //
