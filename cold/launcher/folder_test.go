@@ -533,9 +533,9 @@ func TestFolderTargetsOutside(t *testing.T) {
 
 func TestFolderCursors(t *testing.T) {
 	t.Parallel()
-	n := 100_000
-	if testing.Short() || os.Getenv("CI") != "" {
-		n = 5_000
+	n := 5_000
+	if os.Getenv("VAGUEMESTRE_LONG") != "" {
+		n = 100_000
 	}
 	d := newDepot(t, nil)
 	for i := range n {
