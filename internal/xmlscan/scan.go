@@ -58,7 +58,7 @@ func (e *Error) Error() string {
 	if e.Path != "" {
 		at += " in " + e.Path
 	}
-	return "xml: " + e.What + " " + at
+	return e.What + " " + at
 }
 
 // Scanner reads one document. It is made by [New]; one goroutine owns it.
