@@ -191,7 +191,7 @@ func TestArchiveDeviations(t *testing.T) {
 		{"twice", edit(func(e []entry) []entry { return append(e, entry{name: strings.ToUpper(e[2].name), content: "other"}) }), "the archive holds two files of this name"},
 		{"two envelopes", edit(func(e []entry) []entry { return append(e, entry{name: "second.xml", content: e[0].content}) }), "the archive holds more than one envelope|the envelope does not name this message"},
 		{"damaged message", edit(func(e []entry) []entry { e[1].content = e[1].content[:300]; return e[:2] }),
-			"actes: the message is damaged, ask its sender for another: xml: it ends within the document at byte 298 in Acte|the envelope says that it is a message, and it cannot be read as one"},
+			"actes: the message is damaged, ask its sender for another: it ends within the document at byte 298 in Acte|the envelope says that it is a message, and it cannot be read as one"},
 		{"message of another kind", edit(func(e []entry) []entry { e[1].content = "<a/>"; return e[:2] }), "the envelope says that it is a message, and it cannot be read as one"},
 		{"unnamed message", edit(func(e []entry) []entry { return append(e, entry{name: "x.xml", content: read(t, "Annulation")}) }), "the envelope does not name this message"},
 		{"the other way", []entry{{name: "EACT--PREF034-999999999-20240416-12.xml", content: strings.ReplaceAll(read(t, "EnveloppeMISILLCL"), "999999999", "999999998")},
