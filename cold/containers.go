@@ -79,7 +79,8 @@ func (x *extractor) open(ctx context.Context, f *found, fd foundDoc, depth int) 
 		fd.note("it holds no file")
 	case isMail && x.take.Nested == NestedExpand:
 		fd.entry.Reason = "take: an attached mail is taken apart"
-	case !isMail:
+	case !isMail && Container(kind) != ContainerP7M:
+		// A p7m stays a document for the filters to decide about: the signature is in it alone.
 		fd.entry.Reason = "take: a container is taken apart"
 	}
 	out := []foundDoc{fd}

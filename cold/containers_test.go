@@ -155,7 +155,7 @@ func TestContainersAreAsked(t *testing.T) {
 		{[]cold.Container{cold.ContainerGzip}, "d.pdf.p7m winmail.dat x.tar x.zip"},
 		{[]cold.Container{cold.ContainerGzip, cold.ContainerTar}, "b.pdf d.pdf.p7m winmail.dat x.zip"},
 		{[]cold.Container{cold.ContainerTNEF}, "c.pdf d.pdf.p7m x.tgz x.zip"},
-		{[]cold.Container{cold.ContainerP7M}, "d.pdf winmail.dat x.tgz x.zip"},
+		{[]cold.Container{cold.ContainerP7M}, "d.pdf.p7m d.pdf winmail.dat x.tgz x.zip"},
 	} {
 		j, m, s, _ := newJob(t)
 		j.Take.Containers = c.kinds // and the rest as by default
@@ -335,7 +335,7 @@ func TestCrashContainers(t *testing.T) {
 	run(t, j)
 	run(t, j)
 	want := slices.Sorted(maps.Keys(s.docs))
-	if len(want) != 8 {
+	if len(want) != 9 {
 		t.Fatalf("%d documents: %q", len(want), s.names())
 	}
 	hits := 0

@@ -30,8 +30,8 @@ type Take struct {
 	// in containers are taken apart as Nested says, and so are all documents that are
 	// mails. What a decoder knows, and the files of a Group, stay as they are. Empty: none.
 	//
-	// A signed mail (p7m) is unwrapped, not verified, and its signature is no document: set
-	// EML to keep it.
+	// What is signed (p7m) is unwrapped, not verified; the p7m itself stays a document for the
+	// filters, since it alone holds the signature.
 	Containers []Container `json:",omitempty"`
 }
 

@@ -26,9 +26,9 @@ type File struct {
 	SHA256    string `json:"sha256,omitempty"`     // hex, decoded
 }
 
-// Out takes the documents of a payload, each while it is being read: content is valid until
-// Out returns, and what Out does not read is passed over. Size and SHA256 of f are not known
-// yet. An error ends the work and is returned.
+// Out takes the documents of a payload, each while the payload is being read: content is valid
+// until Out returns, and what Out does not read is passed over. f is complete. An error ends
+// the work and is returned.
 type Out func(f *File, content io.Reader) error
 
 // Amount is a decimal number as it was written, "." before the decimals: never a float. It

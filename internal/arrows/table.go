@@ -48,10 +48,9 @@ var Table = []Row{
 		Others: []string{"github.com/goccy/go-yaml", "golang.org/x/text"},
 		Never:  []string{"router/...", "store/...", "connector", "modernc.org/sqlite", "github.com/emersion/..."}},
 	{Package: "adullact/payload", Never: []string{"..."}},
-	{Package: "adullact/actes", Ours: []string{"", "adullact/payload", "internal/unpack", "internal/xmlscan"}, Never: []string{"cold", "router/...", "store/..."}},
+	{Package: "adullact/actes", Ours: []string{"", "adullact/payload", "internal/xmlscan"}, Never: []string{"cold", "router/...", "store/..."}},
 	{Package: "adullact/helios", Ours: []string{"", "adullact/payload", "internal/xmlscan"}, Never: []string{"cold", "router/...", "store/..."}},
-	{Package: "adullact/chorus", Ours: []string{"", "adullact/payload", "internal/unpack", "internal/xmlscan"}, Others: []string{"github.com/pdfcpu/pdfcpu"},
-		Never: []string{"cold", "router/...", "store/..."}},
+	{Package: "adullact/chorus", Ours: []string{"", "adullact/payload", "internal/xmlscan"}, Never: []string{"cold", "router/...", "store/..."}},
 
 	// Keeping. The stores implement other packages' interfaces; only they know SQL.
 	{Package: "store", Ours: []string{"", "auth", "cold", "durable", "router", "settings", "internal/step"},
@@ -65,7 +64,7 @@ var Table = []Row{
 	{Package: "internal/graph", Ours: []string{"", "auth"}, Never: []string{"router/...", "cold/...", "store/...", "connector"}},
 	{Package: "internal/mime", Others: []string{"github.com/segmentio/asm", "golang.org/x/text"}},
 	{Package: "internal/pop3", Ours: []string{"", "internal/sasl", "internal/transport"}, Others: []string{"github.com/emersion/go-sasl"}},
-	{Package: "internal/p7m", Ours: []string{""}, Others: []string{"github.com/smallstep/pkcs7"}},
+	{Package: "internal/p7m", Ours: []string{""}},
 	{Package: "internal/tnef", Ours: []string{""}, Others: []string{"golang.org/x/text"}},
 	{Package: "internal/unpack", Ours: []string{"", "internal/mime", "internal/p7m", "internal/tnef"}},
 	{Package: "internal/xmlscan", Ours: []string{""}, Others: []string{"golang.org/x/text"}},
