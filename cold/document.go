@@ -99,3 +99,16 @@ type Decoder interface {
 	// work: Decode returns it. Documents of a document that has a Group belong to that one.
 	Decode(ctx context.Context, d *Document, out func(*Document) error) error
 }
+
+// GroupDecoder is an optional ability of a [Decoder]: it reads the files of a directory
+// together.
+type GroupDecoder interface {
+	Decoder
+
+	// DecodeGroup gets all documents of a directory, before Decode gets each. It may set
+	// their Fields, and nothing else of them; they are handed over in any case. It calls out
+	// for what it found beside them, which joins the group. [ErrNotMine] and other errors are
+	// as in Decode; after another error all of docs are delivered with the reason, no Decoder
+	// is asked about them, and their Fields are as before.
+	DecodeGroup(ctx context.Context, docs []*Document, out func(*Document) error) error
+}

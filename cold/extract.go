@@ -25,8 +25,9 @@ type found struct {
 	spools []*spool // what its documents read from, and
 	shelf  *shelf   // what came out of containers; nil while there is none
 	docs   []foundDoc
-	reason string // why it is deselected; "" otherwise
-	state  State  // StateDeselected or ""
+	dir    *foundDoc // the directory that docs are the files of; nil for anything else
+	reason string    // why it is deselected; "" otherwise
+	state  State     // StateDeselected or ""
 
 	alike    string // tells apart items without a Message-ID in the content key
 	decoded  int    // documents that decoders and containers gave
@@ -125,6 +126,7 @@ func (x *extractor) directory(ctx context.Context, it Item, name string, files [
 		f.docs = append(f.docs, foundDoc{doc: Document{Name: path.Base(file.path), Size: file.size, Path: where,
 			Group: group, Open: file.open}, kinds: []string{"directory"}})
 	}
+	f.dir = &foundDoc{doc: Document{Name: path.Base(group), Path: at, Group: group}, kinds: []string{"directory"}}
 	if err := x.finish(ctx, f); err != nil {
 		f.close()
 		return nil, err

@@ -16,6 +16,11 @@ const expansion = 4
 // decode takes documents apart, depth first, within the bounds: by the job's decoders, and
 // what none of them knows, if it is a container of the job's Take.
 func (x *extractor) decode(ctx context.Context, f *found) error {
+	if f.dir != nil {
+		if err := x.decodeGroup(ctx, f); err != nil {
+			return err
+		}
+	}
 	var out []foundDoc
 	for _, fd := range f.docs {
 		if fd.entry.Reason != "" || fd.whole != "" {
@@ -89,9 +94,14 @@ type decoding struct {
 	stop error // the first error that the decoder got from us
 }
 
-func (o *decoding) run(ctx context.Context, dec Decoder) (err error) {
+func (o *decoding) run(ctx context.Context, dec Decoder) error {
+	return o.during(func(out func(*Document) error) error { return dec.Decode(ctx, &o.fd.doc, out) })
+}
+
+// during runs one call of a decoder's method.
+func (o *decoding) during(decode func(out func(*Document) error) error) (err error) {
 	defer guard("decoder", vaguemestre.ClassPoison, &err)
-	err = dec.Decode(ctx, &o.fd.doc, func(d *Document) error {
+	err = decode(func(d *Document) error {
 		if o.stop == nil {
 			o.stop = o.take(d)
 		}
