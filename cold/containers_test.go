@@ -359,7 +359,7 @@ func TestCrashContainers(t *testing.T) {
 				for range 3 {
 					run(t, j)
 				}
-				if len(s.docs) != 8 || len(m.Contents("x")) != 2 {
+				if len(s.docs) != len(want) || len(m.Contents("x")) != 2 {
 					t.Errorf("%s after=%v, time %d: %d documents, %d mails moved", st, after, nth, len(s.docs), len(m.Contents("x")))
 				}
 				if n < nth {
