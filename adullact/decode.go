@@ -47,6 +47,8 @@ type decoder struct {
 	src   map[*File]Source    //
 	sums  map[string]*File    // by SHA-256
 	added []map[string]string // fields of messages
+
+	answers []map[string]string // fields of acknowledgements: they fill what is empty
 }
 
 func (d *decoder) run(set []Source) error {

@@ -50,6 +50,13 @@ func (d *decoder) finish() {
 			}
 		}
 	}
+	for _, m := range d.answers {
+		for name, v := range m {
+			if ix[name] == "" {
+				ix[name] = v
+			}
+		}
+	}
 	e.Title = cmp.Or(ix["objet"], ix["no_facture"], ix["nom_fic"])
 	ix["envelope_kind"] = string(e.Kind)
 	if e.Type != "" {

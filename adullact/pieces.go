@@ -89,6 +89,8 @@ func (d *decoder) helios(from string, flow *helios.Flow, inner []*File) {
 		if flow.Acquit.Accepted {
 			fields["etat_ack"] = "1"
 		}
+		d.answers = append(d.answers, fields) // its header is a copy of what it answers
+		return
 	}
 	d.added = append(d.added, fields)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/vaguemestre/vaguemestre"
 )
@@ -40,7 +41,9 @@ func (b *budget) ReadAt(p []byte, off int64) (int, error) {
 // entries lists the files of a zip whose directory is of bounded length.
 func entries(ra io.ReaderAt, size, directory int64) ([]*zipEntry, error) {
 	// the end record lies within the last 65 KiB, which are read twice at most
-	z, err := zip.NewReader(&budget{ra, directory + 130<<10}, size)
+	b := &budget{ra, directory + 130<<10}
+	z, err := zip.NewReader(b, size)
+	b.left = math.MaxInt64 // the files are read through it too, and bounded elsewhere
 	if z == nil {
 		if errors.Is(err, errBudget) {
 			return nil, errBudget
