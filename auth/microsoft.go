@@ -138,6 +138,13 @@ func (m *Microsoft) newClient() (*client, error) {
 	return c, nil
 }
 
+// Hosts returns the URLs of the authority, of Graph and of Outlook, where large attachments go:
+// those of the cloud where the settings name no other. It does no I/O.
+func (m *Microsoft) Hosts() (authority, graph, outlook string) {
+	at := m.where()
+	return at.authority, at.graph, at.outlook
+}
+
 // where is the cloud, as far as settings do not say otherwise; without final slashes.
 func (m *Microsoft) where() cloud {
 	at := clouds[cmp.Or(m.Cloud, CloudWorldwide)]

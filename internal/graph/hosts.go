@@ -8,17 +8,6 @@ import (
 	"github.com/vaguemestre/vaguemestre/auth"
 )
 
-// hosts of one cloud: where tokens are issued, Graph, and where large attachments go
-// (learn.microsoft.com/graph/deployments and outlook-large-attachments).
-type hosts struct{ login, graph, upload string }
-
-var clouds = map[auth.Cloud]hosts{
-	auth.CloudWorldwide: {"https://login.microsoftonline.com", "https://graph.microsoft.com", "https://outlook.office.com"},
-	auth.CloudUSGov:     {"https://login.microsoftonline.us", "https://graph.microsoft.us", "https://outlook.office365.us"},
-	auth.CloudUSGovDoD:  {"https://login.microsoftonline.us", "https://dod-graph.microsoft.us", "https://outlook-dod.office365.us"},
-	auth.CloudChina:     {"https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn", "https://partner.outlook.cn"},
-}
-
 // Endpoints are what a firewall must open for an account: to get tokens, and to ask Graph for
 // the purpose ("to send mail"); with attachments, to hand over large ones too. An account
 // without a provider is taken for one of the worldwide cloud. It does no I/O.
@@ -27,22 +16,13 @@ func Endpoints(a auth.Account, purpose, attachments string) []vaguemestre.Endpoi
 	if !ok || m == nil {
 		m = &auth.Microsoft{}
 	}
-	h, ok := clouds[m.Cloud]
-	if !ok {
-		h = clouds[auth.CloudWorldwide]
-	}
-	if m.Authority != "" {
-		h.login = m.Authority
-	}
-	if m.GraphURL != "" {
-		h.graph = m.GraphURL
-	}
+	login, graph, outlook := m.Hosts()
 	out := []vaguemestre.Endpoint{
-		endpoint(h.login, "to get and renew the account's tokens (who signs in opens the page that is shown, such as microsoft.com/devicelogin, in a browser of their own)"),
-		endpoint(h.graph, purpose+" (Microsoft Graph)"),
+		endpoint(login, "to get and renew the account's tokens (who signs in opens the page that is shown, such as microsoft.com/devicelogin, in a browser of their own)"),
+		endpoint(graph, purpose+" (Microsoft Graph)"),
 	}
 	if attachments != "" {
-		out = append(out, endpoint(h.upload, attachments))
+		out = append(out, endpoint(outlook, attachments))
 	}
 	return out
 }
