@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vaguemestre/vaguemestre"
+	"github.com/vaguemestre/vaguemestre/adullact"
 	"github.com/vaguemestre/vaguemestre/auth"
 	"github.com/vaguemestre/vaguemestre/cold"
 	"github.com/vaguemestre/vaguemestre/cold/launcher"
@@ -182,7 +183,10 @@ func (f *File) Cold(accounts *auth.Accounts) ([]*cold.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	var decoders settings.Registry[cold.Decoder]
+	decoders, err := adullact.DecoderKinds()
+	if err != nil {
+		return nil, err
+	}
 	var jobs []*cold.Job
 	names := map[string]bool{}
 	for i, c := range f.Jobs {
@@ -225,12 +229,12 @@ func (f *File) Cold(accounts *auth.Accounts) ([]*cold.Job, error) {
 			d.Path = f.path(d.Path)
 		}
 		for k, in := range c.Decoders {
-			if len(decoders.Kinds()) == 0 {
-				return nil, config("jobs[%d].decoders[%d]: unknown kind %q: this program has no decoders; leave them out", i, k, in.Kind)
-			}
 			d, err := decoders.Open(in, f.options("jobs[%d].decoders[%d]", i, k))
 			if err != nil {
 				return nil, fmt.Errorf("configuration: job %q: decoder: %w", c.Name, err)
+			}
+			if a, ok := d.(*adullact.Decoder); ok {
+				a.Scratch = f.path(a.Scratch)
 			}
 			j.Decoders = append(j.Decoders, d)
 		}
