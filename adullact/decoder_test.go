@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/vaguemestre/vaguemestre/adullact"
 	"github.com/vaguemestre/vaguemestre/cold"
 	"github.com/vaguemestre/vaguemestre/cold/coldtest"
+	"github.com/vaguemestre/vaguemestre/settings"
 )
 
 const manifest = `<flux type="actes-automatique"><data name="objet" value="x"/><files name="arrete"><file content="a.pdf"/></files></flux>`
@@ -40,14 +42,18 @@ func TestDecoder(t *testing.T) {
 	)
 }
 
-func TestDecoderKinds(t *testing.T) {
+func TestKinds(t *testing.T) {
 	t.Parallel()
-	r, err := adullact.DecoderKinds()
+	launchers, decoders, err := adullact.Kinds()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k, ok := r.Lookup("adullact"); !ok || k.Title.FR == "" {
-		t.Error("no kind adullact with a French title")
+	if _, ok := decoders.Lookup("adullact"); !ok {
+		t.Error("no decoder of kind adullact")
+	}
+	l, err := launchers.Open(settings.Instance{Name: "d", Kind: "adullact", Settings: []byte(`{"path":"/srv/depot","error_dir":"erreurs"}`)}, nil)
+	if err != nil || l.(*adullact.Launcher).StableFor != 5*time.Second {
+		t.Errorf("%v, error %v", l, err)
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/vaguemestre/vaguemestre/adullact"
 	"github.com/vaguemestre/vaguemestre/cold"
-	"github.com/vaguemestre/vaguemestre/cold/launcher"
 )
 
 // putOnce records what comes in one Put.
@@ -62,8 +61,8 @@ func TestJob(t *testing.T) {
 		os.Chtimes(filepath.Join(in, dir), old, old)
 	}
 	sink := &putOnce{}
-	j := &cold.Job{Name: "depot", Ledger: cold.NewMemoryLedger(), Sink: sink, Decoders: []cold.Decoder{&adullact.Decoder{Scratch: t.TempDir()}},
-		Launcher: &launcher.Folder{Path: in, Unit: launcher.UnitDirectories, ErrorDir: filepath.Join(root, "err"), StableFor: time.Millisecond}}
+	l := &adullact.Launcher{Path: in, ErrorDir: filepath.Join(root, "err"), StableFor: time.Millisecond}
+	j := &cold.Job{Name: "depot", Ledger: cold.NewMemoryLedger(), Sink: sink, Decoders: []cold.Decoder{l.Decoder()}, Launcher: l}
 	for range 3 {
 		if _, err := j.Run(context.Background()); err != nil {
 			t.Fatal(err)

@@ -183,7 +183,10 @@ func (f *File) Cold(accounts *auth.Accounts) ([]*cold.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	decoders, err := adullact.DecoderKinds()
+	envelopes, decoders, err := adullact.Kinds()
+	if err == nil {
+		err = launchers.Register(envelopes.Kinds()...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -215,6 +218,11 @@ func (f *File) Cold(accounts *auth.Accounts) ([]*cold.Job, error) {
 			l.CAFile, uses = f.path(l.CAFile), l.OAuthAccount
 		case *launcher.Office365:
 			uses = l.Account
+		case *launcher.Folder:
+			l.Path = f.path(l.Path)
+		case *adullact.Launcher:
+			l.Path = f.path(l.Path)
+			j.Decoders = append(j.Decoders, l.Decoder())
 		}
 		if err := known(uses, accounts); err != nil {
 			return nil, config("jobs[%d].launcher.settings: %w", i, err)
