@@ -72,6 +72,8 @@ func (d *decoder) run(set []Source) error {
 			switch {
 			case d.ctx.Err() != nil:
 				return d.ctx.Err()
+			case err != nil && !blames(err) && !errors.Is(err, unpack.ErrNotMine):
+				return err // of the scratch file, not of the archive
 			case errors.Is(err, unpack.ErrNotMine) || len(inner) == 0:
 				damage = nil // kept as it is
 			default:

@@ -212,6 +212,14 @@ func TestZip(t *testing.T) {
 	}
 }
 
+// A scratch directory that fails is told: the archive is not taken for one of others.
+func TestScratchFails(t *testing.T) {
+	t.Parallel()
+	if _, err := Decode(context.Background(), []Source{memory("x.zip", zipped(t))}, &Options{Scratch: "/nowhere/at/all"}); err == nil || blames(err) {
+		t.Errorf("error %v, want one that does not blame the archive", err)
+	}
+}
+
 func zipped(t *testing.T) []byte {
 	t.Helper()
 	var b bytes.Buffer
