@@ -33,7 +33,6 @@ func TestWrong(t *testing.T) {
 		}, code: 2, want: []string{"jobs[0].launcher.settings", `unknown account "compta"`, `under "accounts"`}},
 		{name: "cron comes later", change: func(s *site) { s.job["cron"] = "" }, code: 2, want: []string{`jobs[0].cron: unknown key "cron"`}},
 		{name: "zone comes later", change: func(s *site) { s.job["zone"] = "Europe/Paris" }, code: 2, want: []string{`jobs[0].zone: unknown key "zone"`}},
-		{name: "containers come later", change: func(s *site) { s.job["take"] = demo.Object{"containers": []any{}} }, code: 2, want: []string{`jobs[0].take.containers: unknown key "containers"`}},
 		{name: "redelivery comes later", code: 2, want: []string{`unknown key "redelivery"`}, change: func(s *site) {
 			s.file["services"] = demo.Object{"mail": demo.Object{"instances": demo.Object{"relances": demo.Object{"redelivery": demo.Object{}}}}}
 		}},
