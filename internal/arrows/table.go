@@ -46,7 +46,7 @@ var Table = []Row{
 	// Envelopes. A payload decoder knows no job: it may be used alone on a bare file.
 	{Package: "adullact", Ours: []string{"", "cold", "cold/launcher", "settings", "adullact/payload", "adullact/actes", "adullact/helios", "adullact/chorus", "internal/step", "internal/unpack", "internal/xmlscan"},
 		Others: []string{"golang.org/x/text"},
-		Never:  []string{"router/...", "store/...", "connector", "modernc.org/sqlite", "github.com/emersion/..."}},
+		Never:  []string{"router/...", "store/...", "connector", "modernc.org/sqlite"}},
 	{Package: "adullact/payload", Never: []string{"..."}},
 	{Package: "adullact/actes", Ours: []string{"", "adullact/payload", "internal/xmlscan"}, Never: []string{"cold", "router/...", "store/..."}},
 	{Package: "adullact/helios", Ours: []string{"", "adullact/payload", "internal/xmlscan"}, Never: []string{"cold", "router/...", "store/..."}},
