@@ -44,6 +44,18 @@ func (s *secrets) add(what, value string) {
 	s.m[value] = what
 }
 
+// transcript is written by many.
+type transcript struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.Write(p)
+}
+
 // call gathers from a request that the server saw.
 func (s *secrets) call(c *graphtest.Call) {
 	if tok, ok := strings.CutPrefix(c.Header.Get("Authorization"), "Bearer "); ok {
@@ -84,7 +96,7 @@ func TestCanaries(t *testing.T) {
 	srv := start(t, &graphtest.Options{Rotation: graphtest.RotateStrict})
 	box := srv.AddUser(graphtest.User{Address: "compta@mondaine.fr", Language: "fr"})
 	var known secrets
-	var told bytes.Buffer // all that is shown to anybody
+	var told transcript // all that is shown to anybody
 	show := func(vs ...any) {
 		for _, v := range vs {
 			fmt.Fprintf(&told, "%v\n%+v\n%#v\n%q\n%s\n%d\n%x\n", v, v, v, v, v, v, v)
@@ -250,12 +262,12 @@ func TestCanaries(t *testing.T) {
 	for _, c := range srv.Calls() {
 		known.call(&c)
 	}
-	t.Logf("%d secrets, %d kB of what was shown", len(known.m), told.Len()>>10)
+	t.Logf("%d secrets, %d kB of what was shown", len(known.m), told.b.Len()>>10)
 	if len(known.m) < 20 {
 		t.Errorf("only %d secrets were there to be found", len(known.m))
 	}
-	known.find(t, "shown", told.Bytes())
-	if !strings.Contains(told.String(), "ErrorEcho") {
+	known.find(t, "shown", told.b.Bytes())
+	if !strings.Contains(told.b.String(), "ErrorEcho") {
 		t.Error("no error of the server was shown: the test saw nothing")
 	}
 	// Files: sidecars, ledger, router, tokens; while open, so with the log of the database.
