@@ -36,6 +36,9 @@ type golden struct {
 func TestGolden(t *testing.T) {
 	dir := os.Getenv("VAGUEMESTRE_SAMPLES")
 	if dir == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("VAGUEMESTRE_SAMPLES is not set: the samples must be there in CI")
+		}
 		t.Skip("VAGUEMESTRE_SAMPLES is not set")
 	}
 	dir = filepath.Join(dir, "adullact")
@@ -208,6 +211,9 @@ func differ(g *golden, f *Flow) (diffs []string) {
 func TestSamples(t *testing.T) {
 	dir := os.Getenv("VAGUEMESTRE_SAMPLES")
 	if dir == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("VAGUEMESTRE_SAMPLES is not set: the samples must be there in CI")
+		}
 		t.Skip("VAGUEMESTRE_SAMPLES is not set")
 	}
 	b, err := os.ReadFile("testdata/samples.json")

@@ -47,6 +47,9 @@ type goldenPart struct {
 func TestGolden(t *testing.T) {
 	root := os.Getenv("VAGUEMESTRE_SAMPLES")
 	if root == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("VAGUEMESTRE_SAMPLES is not set: the samples must be there in CI")
+		}
 		t.Skip("VAGUEMESTRE_SAMPLES is not set")
 	}
 	root = filepath.Join(root, "adullact")
