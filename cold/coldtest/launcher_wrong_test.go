@@ -3,10 +3,13 @@ package coldtest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/vaguemestre/vaguemestre/cold"
@@ -94,6 +97,97 @@ func spoilOpen(f func(it cold.Item, c *cold.Content, got func(cold.Item, *cold.C
 			return s.Open(ctx, items, func(it cold.Item, c *cold.Content) error { return f(it, c, got) })
 		}}
 	}
+}
+
+// memDirectoryHarness is one whose source holds directories, each an item of this media type
+// with its files as JSON.
+type memDirectoryHarness struct{ *memLauncherHarness }
+
+const memDirectory = "inode/directory"
+
+func (h memDirectoryHarness) AddDirectory(t *testing.T, name string, files map[string][]byte) {
+	b, err := json.Marshal(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.mem.Add(name, memDirectory, b)
+}
+
+// newMemDirectories makes harnesses whose directories are as spoil leaves them; nil leaves
+// them as they are.
+func newMemDirectories(spoil func(it cold.Item, c *cold.Content, files fstest.MapFS, got func(cold.Item, *cold.Content) error) error) func(*testing.T) LauncherHarness {
+	open := spoilOpen(func(it cold.Item, c *cold.Content, got func(cold.Item, *cold.Content) error) error {
+		if c == nil || c.MediaType != memDirectory {
+			return got(it, c)
+		}
+		var data map[string][]byte
+		if err := json.NewDecoder(c.Body).Decode(&data); err != nil {
+			return err
+		}
+		files := fstest.MapFS{}
+		for name, b := range data {
+			files[name] = &fstest.MapFile{Data: b}
+		}
+		c = &cold.Content{Name: c.Name, Size: c.Size, Files: files}
+		if spoil == nil {
+			return got(it, c)
+		}
+		return spoil(it, c, files, got)
+	})
+	return func(*testing.T) LauncherHarness {
+		return memDirectoryHarness{&memLauncherHarness{mem: &MemLauncher{}, spoil: open}}
+	}
+}
+
+// wrongDirectories break the sentence of directories.
+var wrongDirectories = []struct {
+	name  string
+	spoil func(it cold.Item, c *cold.Content, files fstest.MapFS, got func(cold.Item, *cold.Content) error) error
+}{
+	{"forgets what lies in sub-directories", func(it cold.Item, c *cold.Content, files fstest.MapFS, got func(cold.Item, *cold.Content) error) error {
+		maps.DeleteFunc(files, func(name string, _ *fstest.MapFile) bool { return strings.Contains(name, "/") })
+		return got(it, c)
+	}},
+	{"forgets empty files", func(it cold.Item, c *cold.Content, files fstest.MapFS, got func(cold.Item, *cold.Content) error) error {
+		maps.DeleteFunc(files, func(_ string, f *fstest.MapFile) bool { return len(f.Data) == 0 })
+		return got(it, c)
+	}},
+	{"cuts a large file of a directory", func(it cold.Item, c *cold.Content, files fstest.MapFS, got func(cold.Item, *cold.Content) error) error {
+		for _, f := range files {
+			f.Data = f.Data[:min(len(f.Data), 4096)]
+		}
+		return got(it, c)
+	}},
+	{"adds files of its own to a directory", func(it cold.Item, c *cold.Content, files fstest.MapFS, got func(cold.Item, *cold.Content) error) error {
+		files[".lock"] = &fstest.MapFile{Data: []byte("1")}
+		return got(it, c)
+	}},
+	{"gives the files of a directory one by one", func(it cold.Item, _ *cold.Content, files fstest.MapFS, got func(cold.Item, *cold.Content) error) error {
+		for name, f := range files {
+			if err := got(it, &cold.Content{Name: name, Size: int64(len(f.Data)), Files: fstest.MapFS{name: f}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	{"gives the files of a directory as documents", func(it cold.Item, _ *cold.Content, files fstest.MapFS, got func(cold.Item, *cold.Content) error) error {
+		for name, f := range files {
+			if err := got(it, &cold.Content{Name: name, Size: int64(len(f.Data)), Body: bytes.NewReader(f.Data)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	{"gives a directory twice", func(it cold.Item, c *cold.Content, _ fstest.MapFS, got func(cold.Item, *cold.Content) error) error {
+		if err := got(it, c); err != nil {
+			return err
+		}
+		return got(it, c)
+	}},
+	{"sets files and a body", func(it cold.Item, c *cold.Content, _ fstest.MapFS, got func(cold.Item, *cold.Content) error) error {
+		c.Body = strings.NewReader("both")
+		return got(it, c)
+	}},
 }
 
 // wrongLaunchers break one sentence each; fails names a case that must notice.
@@ -324,6 +418,7 @@ func TestMemLauncher(t *testing.T) {
 			return &memLauncherHarness{mem: &MemLauncher{PageSize: size, Range: 2}}
 		})
 	}
+	TestLauncher(t, newMemDirectories(nil))
 }
 
 func TestLauncherSuiteNotices(t *testing.T) {
@@ -336,6 +431,12 @@ func TestLauncherSuiteNotices(t *testing.T) {
 					return &memLauncherHarness{mem: &MemLauncher{}, spoil: w.spoil, whole: w.whole}
 				})
 			})
+		})
+	}
+	for _, w := range wrongDirectories {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			suite.Wrong(t, "directory", func(t *testing.T) { TestLauncher(t, newMemDirectories(w.spoil)) })
 		})
 	}
 }
