@@ -1,8 +1,9 @@
 // Quickstart shows the main job of the library with nothing to install and no network:
 // it starts a small mail server in this process, collects its mailbox through the two
 // documented filters into directories, makes a second pass that takes nothing, and
-// sends a summary through the default connector. Then it associates an account of a fake
-// Microsoft 365, sends through it and collects from it.
+// sends a summary through the default connector. Then it collects a directory of envelopes
+// (ACTES, PES, Chorus Pro), associates an account of a fake Microsoft 365, sends through it
+// and collects from it.
 //
 //	go run ./examples/quickstart
 package main
@@ -138,6 +139,9 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "A summary was sent: %s, through connector %q (%s): %s\n", receipt.State, receipt.Connector, receipt.Reason, receipt.Recipients[0].Text)
 
+	if err := deposits(ctx, out, st, dir); err != nil {
+		return err
+	}
 	return office365(ctx, out, st, filepath.Join(dir, "in-1"))
 }
 

@@ -14,7 +14,6 @@ type part struct{ header, body string }
 // programs write them: accents in file names in every encoding that is met, a mail
 // attached to a mail, an image inside a text, and the Thumbs.db that nobody wanted.
 func Mails() [][]byte {
-	pdf := func(title string) string { return "%PDF-1.4\n% " + title + "\n%%EOF\n" }
 	order := compose("Bon de commande 77", "achats@ecole.example.org", "mixed",
 		text("Veuillez trouver le bon de commande."),
 		file(`application/pdf`, `filename="Bon de commande n=?utf-8?Q?=C2=B0?=77.pdf"`, pdf("bon de commande 77")))
@@ -43,6 +42,8 @@ func Mails() [][]byte {
 			"Date: Mon, 05 Jan 2026 11:00:00 +0100\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nMerci à tous.\r\n"),
 	}
 }
+
+func pdf(title string) string { return "%PDF-1.4\n% " + title + "\n%%EOF\n" }
 
 func compose(subject, from, subtype string, parts ...part) []byte {
 	var b bytes.Buffer
