@@ -46,7 +46,8 @@ type order struct {
 	Dir      string // of the durable directory
 	DB       string
 	Manifest string // of mailgen, for verify
-	N, Size  int    // mails to send, bytes of each
+	N, Size  int    // mails to send or to read, bytes of each
+	From     string // file to decode, or directory to collect
 }
 
 // result is what it answers.
@@ -89,6 +90,10 @@ func child() {
 		work := map[string]func(context.Context, order, *result) error{
 			"floor": floor, "job, null sink": jobNull, "job, directory": jobDir, "go-imap + go-message": peer, "go-imap Collect + go-message": collecting,
 			"verify": verify, "smtp": smtpSend,
+			"RawToken": rawToken, "helios.Decode": heliosDecode, "chorus.Decode": chorusDecode,
+			"xml.Unmarshal of PES": unmarshalPES, "xml.Unmarshal of pivot": unmarshalPivot,
+			"pop3 floor": popFloor, "pop3 launcher": popLauncher, "pop3 job, null sink": popJob,
+			"copy": copying, "folder, directory": jobFolder,
 		}[o.Who]
 		if d := os.Getenv("VAGUEMESTRE_PROFILE"); d != "" {
 			stop, perr := profile(d, o.Who)

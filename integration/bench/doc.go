@@ -13,7 +13,12 @@
 //
 // With VAGUEMESTRE_PROFILE=FOLDER in the environment every contestant leaves a CPU profile there.
 //
-// The floor is one IMAP connection with one UID FETCH 1:* BODY.PEEK[] whose bytes are
-// dropped. The peer is emersion/go-imap with emersion/go-message used as their
-// documentation shows.
+// The floor of collecting is one IMAP connection with one UID FETCH 1:* BODY.PEEK[] whose
+// bytes are dropped, that of pop3 one with every RETR sent ahead. The peer is emersion/go-imap
+// with emersion/go-message used as their documentation shows.
+//
+// The floor of pes and chorus is a loop of encoding/xml's RawToken, which decodes no base64;
+// the peer is encoding/xml into structs, then base64, gzip or zip, and SHA-256. All three read
+// the same file. The floor of folder is a copy whose files and names are synced in the batches
+// of a job.
 package main

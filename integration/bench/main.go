@@ -32,7 +32,7 @@ func main() {
 	}
 	scale := flag.Float64("scale", 1, "`part` of the full size: 1 is 10,000 mails, about 1 GB")
 	rounds := flag.Int("rounds", 3, "`turns` of every contestant")
-	only := flag.String("only", "collect,second,large,distant,smtp", "`parts` to run")
+	only := flag.String("only", "collect,second,large,distant,smtp,pop3,pes,chorus,folder", "`parts` to run")
 	dir := flag.String("dir", "", "`folder` for about 3 GB of mails and documents; default a temporary one")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -62,7 +62,8 @@ func run(ctx context.Context, scale float64, rounds int, only, dir string) error
 	for _, p := range []struct {
 		name string
 		run  func() error
-	}{{"collect", b.collect}, {"second", b.second}, {"large", b.large}, {"distant", b.distant}, {"smtp", b.smtp}} {
+	}{{"collect", b.collect}, {"second", b.second}, {"large", b.large}, {"distant", b.distant}, {"smtp", b.smtp},
+		{"pop3", b.pop3}, {"pes", b.pes}, {"chorus", b.chorus}, {"folder", b.folder}} {
 		if !strings.Contains(","+only+",", ","+p.name+",") {
 			continue
 		}
