@@ -3,7 +3,8 @@
 //
 //	go run ./examples/collect -config FILE [-once] [-dry-run] [-explain ITEM] [-json]
 //
-// Without -once it goes on at each job's "every" until Ctrl-C. It ends with 0 when all
+// Without -once it goes on at each job's "every" until Ctrl-C; a watched directory is looked
+// into as soon as something is put there, and every 30 s. It ends with 0 when all
 // went well, with 1 after a failure and with 2 when the call or the file is wrong.
 // examples/example.json is such a file; relative paths in it start at its own folder. An
 // account of it is associated with examples/account first.
@@ -154,10 +155,8 @@ func loop(ctx context.Context, f *config.File, jobs []*cold.Job, accounts *auth.
 					fmt.Fprintf(stderr, "job %s: %s\n", j.Name, words(s))
 				}
 				mu.Unlock()
-				select {
-				case <-ctx.Done():
+				if rest(ctx, j.Launcher, f.Jobs[i].Every, err != nil) != nil {
 					return
-				case <-time.After(f.Jobs[i].Every):
 				}
 			}
 		})
@@ -165,6 +164,28 @@ func loop(ctx context.Context, f *config.File, jobs []*cold.Job, accounts *auth.
 	wg.Wait()
 	out.summary(total)
 	return 0
+}
+
+// waiter is a launcher that knows when to look again: a watched directory.
+type waiter interface {
+	Wait(ctx context.Context, max time.Duration) error
+}
+
+// rest waits for the next turn of a job, or for less if its launcher knows better. After a
+// failure it waits for the turn. Its error is that of ctx.
+func rest(ctx context.Context, l cold.Launcher, every time.Duration, failed bool) error {
+	if w, ok := l.(waiter); ok && !failed {
+		if err := w.Wait(ctx, every); err != nil {
+			return err
+		}
+		every = min(every, 250*time.Millisecond) // what is being written tells of itself many times
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(every):
+		return nil
+	}
 }
 
 // explain prints all that the ledger knows of one item.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/vaguemestre/vaguemestre/adullact"
 	"github.com/vaguemestre/vaguemestre/cold/launcher"
 	"github.com/vaguemestre/vaguemestre/examples/internal/demo"
 )
@@ -46,10 +47,14 @@ func TestExampleFile(t *testing.T) {
 	}
 	defer rt.Close()
 	jobs, err := f.Cold(accounts)
-	if err != nil || len(jobs) != 2 {
+	if err != nil || len(jobs) != 3 {
 		t.Fatalf("%d jobs, %v", len(jobs), err)
 	}
 	if l := jobs[1].Launcher.(*launcher.Office365); l.Account.Name() != "compta" || l.Mailbox != "factures@mondaine.fr:inbox" {
 		t.Errorf("the launcher is %q of account %q", l.Mailbox, l.Account)
+	}
+	l, ok := jobs[2].Launcher.(*adullact.Launcher)
+	if !ok || l.Path != filepath.Join(dir, "depot") || len(jobs[2].Decoders) != 1 {
+		t.Errorf("the launcher is %v with %d decoders", jobs[2].Launcher, len(jobs[2].Decoders))
 	}
 }
