@@ -67,7 +67,9 @@ func newDeposit(t *testing.T, bin string, k depositKind) *deposit {
 		if err := os.WriteFile(file, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		os.Chtimes(file, at, at)
+		for root := filepath.Join(d.dir, "in"); file != root; file = filepath.Dir(file) { // a new directory is still being filled
+			os.Chtimes(file, at, at)
+		}
 	}
 	for i := range k.items {
 		data := bytes.Repeat(fmt.Appendf(nil, "pièce %d\n", i), 1+i*i)

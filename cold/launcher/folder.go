@@ -44,7 +44,9 @@ const (
 // nanosecond is not noticed.
 //
 // What the job gives up goes to ErrorDir. Before anything is removed from the source it is
-// renamed within it and compared again, so that what was put in its place meanwhile stays.
+// renamed within it and compared again, so that what was put in its place meanwhile stays. A
+// directory that holds hidden names is moved to ErrorDir instead of being removed, for they
+// were not taken; one in which a file is being written stays until that is over.
 // A file system that hangs cannot be interrupted; otherwise every call honours its context.
 //
 // Its methods are safe for concurrent use; the fields must not change meanwhile.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -125,9 +126,6 @@ func (s *folderSession) each(ctx context.Context, dir string, names *int, f func
 				return errFolder("list", vaguemestre.ClassConfig,
 					"%s holds more than %d names: let the job move or delete what it took, or watch its sub-directories one by one", quote(s.l.Path), folderEntries)
 			}
-			if hidden(e.Name()) && !strings.HasPrefix(e.Name(), asidePrefix) {
-				continue
-			}
 			rel := path.Join(dir, e.Name())
 			fi, err := s.root.Lstat(rel)
 			if errors.Is(err, fs.ErrNotExist) {
@@ -165,6 +163,7 @@ func (sc *scanner) directory(dir string, depth int) error {
 		switch name := fi.Name(); {
 		case strings.HasPrefix(name, asidePrefix):
 			sc.interrupted(rel, fi)
+		case hidden(name):
 		case fi.IsDir() && sc.l.directories():
 			return sc.unit(rel)
 		case fi.IsDir() && sc.l.Recursive && depth >= folderDepth:
@@ -244,7 +243,9 @@ func (sc *scanner) unit(rel string) error {
 		sc.refuse(rel, "it waits for "+quote(u.writing)+", which is being written")
 		return nil
 	}
-	if sc.stable(rel, u.print, u.newest) {
+	// A copy that keeps times makes files look old, and rsync writes under a hidden name; the
+	// time of the directory tells that names are still being made in it.
+	if sc.stable(rel, fmt.Sprintf("%s;touched=%d", u.print, u.touched.UnixNano()), u.touched) {
 		sc.add(sc.key(rel, true, u.print), u.size, u.newest)
 	}
 	return nil

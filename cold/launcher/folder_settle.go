@@ -188,8 +188,11 @@ func (a *removal) run() (ref string, found bool, err error) {
 		a.changed(a.s.abs(a.aside))
 		same, err = a.same(a.aside)
 	}
+	if err == nil && same && a.target == "" {
+		err = a.spare()
+	}
 	if err != nil {
-		return "", false, err
+		return "", false, errors.Join(err, a.putBack())
 	}
 	if same && a.target == "" {
 		return "", true, a.remove()
@@ -216,6 +219,29 @@ func (a *removal) same(rel string) (bool, error) {
 	}
 	u, err := a.s.tree(a.ctx, rel, new(int))
 	return err == nil && u.print == a.print, err
+}
+
+// spare keeps what is in a directory and was not taken from being removed with it: hidden
+// names go with the directory to the error directory, a file that is being written is waited
+// for.
+func (a *removal) spare() error {
+	if !a.dir {
+		return nil
+	}
+	u, err := a.s.tree(a.ctx, a.aside, new(int))
+	switch {
+	case err != nil:
+		return err
+	case u.writing != "":
+		return errFolder("settle", vaguemestre.ClassSource, "%s is not removed: %s in it is being written; the next run looks again",
+			quote(readable(a.rel)), quote(u.writing))
+	case u.hidden == "":
+		return nil
+	}
+	a.target = place(a.s.path, a.s.l.ErrorDir)
+	a.s.log.Warn("collect: a directory holds a hidden file, which was not taken: it is not removed but moved to the error directory",
+		"path", readable(a.rel), "hidden", quote(u.hidden))
+	return a.s.prepare(a.target)
 }
 
 func (s *folderSession) abs(rel string) string { return filepath.Join(s.path, filepath.FromSlash(rel)) }

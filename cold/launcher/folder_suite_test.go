@@ -34,7 +34,8 @@ func newDepot(t testing.TB, set func(*Folder)) *depot {
 	return d
 }
 
-// put writes a file below the watched directory that is age old.
+// put writes a file below the watched directory that is age old, as are the directories it
+// lies in.
 func (d *depot) put(name, data string, age time.Duration) string {
 	d.t.Helper()
 	file := filepath.Join(d.l.Path, filepath.FromSlash(name))
@@ -53,6 +54,11 @@ func (d *depot) touch(name string, age time.Duration) {
 	at := d.time.Add(-age)
 	if err := os.Chtimes(filepath.Join(d.l.Path, filepath.FromSlash(name)), at, at); err != nil {
 		d.t.Fatal(err)
+	}
+	for dir := filepath.Dir(filepath.FromSlash(name)); dir != "."; dir = filepath.Dir(dir) {
+		if err := os.Chtimes(filepath.Join(d.l.Path, dir), at, at); err != nil {
+			d.t.Fatal(err)
+		}
 	}
 }
 

@@ -27,16 +27,22 @@ type member struct {
 type tree struct {
 	files   []member // in the order of their names; without the end marker, hidden and temporary ones
 	size    int64
-	newest  time.Time   // of the files; of the directory if it has none
+	newest  time.Time   // of the files
+	touched time.Time   // of all that is in it, hidden names and directories included
 	mark    fs.FileInfo // the end marker; nil without one
 	writing string      // a temporary file in it
+	hidden  string      // a hidden name in it, which is not taken
 	bad     string      // why it cannot be taken, now or ever
 	print   string
 }
 
 // tree reads the names, sizes and times of a directory.
 func (s *folderSession) tree(ctx context.Context, rel string, names *int) (*tree, error) {
-	u := &tree{mark: s.marker(rel)}
+	top, err := s.root.Lstat(rel)
+	if err != nil {
+		return nil, err
+	}
+	u := &tree{mark: s.marker(rel), touched: top.ModTime()}
 	if err := s.grow(ctx, u, rel, rel, 0, names); err != nil {
 		return nil, err
 	}
@@ -59,8 +65,13 @@ func (s *folderSession) grow(ctx context.Context, u *tree, top, dir string, dept
 	}
 	return s.each(ctx, dir, names, func(rel string, fi fs.FileInfo) error {
 		name := strings.TrimPrefix(rel, top+"/")
+		if fi.ModTime().After(u.touched) {
+			u.touched = fi.ModTime()
+		}
 		switch {
+		case fi.Name() == ".DS_Store": // QUIRK: macOS leaves one in every directory that it shows
 		case hidden(fi.Name()):
+			u.hidden = name
 		case !utf8.ValidString(name):
 			u.bad = "a name in it is no UTF-8: rename it"
 		case fi.IsDir():
