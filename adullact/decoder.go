@@ -49,6 +49,9 @@ func (d *Decoder) Decode(ctx context.Context, doc *cold.Document, out func(*cold
 	if e.Source == "" {
 		return cold.ErrNotMine
 	}
+	if err := e.describe(doc.Name, out); err != nil { // first, so that no file of the sender has its name
+		return err
+	}
 	for _, f := range e.Files {
 		o := &cold.Document{Name: f.Name, MediaType: f.MediaType, Size: f.Size, Group: doc.Name, Fields: e.fieldsOf(f), Open: f.Open}
 		if f.SHA256 == doc.SHA256 {
@@ -58,7 +61,7 @@ func (d *Decoder) Decode(ctx context.Context, doc *cold.Document, out func(*cold
 			return err
 		}
 	}
-	return e.describe(doc.Name, out)
+	return nil
 }
 
 // DecodeGroup implements [cold.GroupDecoder]: docs are the files of a deposit.
@@ -78,6 +81,9 @@ func (d *Decoder) DecodeGroup(ctx context.Context, docs []*cold.Document, out fu
 	if e.Source == "" {
 		return cold.ErrNotMine
 	}
+	if err := e.describe(docs[0].Group, out); err != nil {
+		return err
+	}
 	for i, f := range e.Files {
 		if i < len(docs) {
 			docs[i].Fields = merged(docs[i].Fields, e.fieldsOf(f))
@@ -87,7 +93,7 @@ func (d *Decoder) DecodeGroup(ctx context.Context, docs []*cold.Document, out fu
 			return err
 		}
 	}
-	return e.describe(docs[0].Group, out)
+	return nil
 }
 
 func (d *Decoder) options() *Options { return &Options{Scratch: d.Scratch, Personal: d.Personal} }

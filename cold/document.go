@@ -93,8 +93,10 @@ func (f sinkFunc) Put(ctx context.Context, docs []*Document) ([]Stored, error) {
 type Decoder interface {
 	// Decode calls out for every document found in d, with Name, MediaType, Size, Group,
 	// Fields and Open set; the Job fills the rest. It returns [ErrNotMine] if d is not
-	// of its kind, and then out has not been called; any other error means that d is
-	// damaged: what came out before is kept, and d itself is delivered with the reason.
+	// of its kind, and then out has not been called; an error of class sink means that there
+	// is no room to work in, and stops the run; any other error means that d is
+	// damaged: what came out before is kept, and d itself is delivered with the reason. A d
+	// that gave nothing stays a document.
 	// What out receives must stay readable until Decode returns. An error of out ends the
 	// work: Decode returns it. Documents of a document that has a Group belong to that one.
 	Decode(ctx context.Context, d *Document, out func(*Document) error) error
@@ -107,7 +109,7 @@ type GroupDecoder interface {
 
 	// DecodeGroup gets all documents of a directory, before Decode gets each. It may set
 	// their Fields, and nothing else of them; they are handed over in any case. It calls out
-	// for what it found beside them, which joins the group. [ErrNotMine] and other errors are
+	// for what it found beside them, which joins the group and comes before docs in it. [ErrNotMine] and other errors are
 	// as in Decode; after another error all of docs are delivered with the reason, no Decoder
 	// is asked about them, and their Fields are as before.
 	DecodeGroup(ctx context.Context, docs []*Document, out func(*Document) error) error

@@ -56,8 +56,13 @@ func (x *extractor) decodeOne(ctx context.Context, f *found, fd foundDoc, depth 
 			return nil, ctx.Err()
 		case vaguemestre.ClassOf(o.stop) == vaguemestre.ClassSink:
 			return nil, o.stop
+		case vaguemestre.ClassOf(err) == vaguemestre.ClassSink:
+			return nil, err
 		case errors.Is(err, ErrNotMine) && len(o.out) == 0:
 			continue
+		case err == nil && len(o.out) == 0:
+			fd.note("it holds no file")
+			return []foundDoc{fd}, nil
 		}
 		var all []foundDoc
 		for _, inner := range o.out {

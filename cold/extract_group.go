@@ -38,6 +38,8 @@ func (x *extractor) decodeGroup(ctx context.Context, f *found) error {
 			return ctx.Err()
 		case vaguemestre.ClassOf(o.stop) == vaguemestre.ClassSink:
 			return o.stop
+		case vaguemestre.ClassOf(err) == vaguemestre.ClassSink:
+			return err
 		case errors.Is(err, ErrNotMine) && len(o.out) == 0:
 			continue
 		}
@@ -55,7 +57,7 @@ func (x *extractor) decodeGroup(ctx context.Context, f *found) error {
 				return err
 			}
 		}
-		f.docs = append(f.docs, o.out...)
+		f.docs = append(o.out, f.docs...) // its names come before the sender's
 		return nil
 	}
 	return nil
