@@ -32,8 +32,10 @@ func (d *depot) put(t *testing.T, name string, data []byte, age time.Duration) {
 		t.Fatal(err)
 	}
 	at := time.Now().Add(-age)
-	if err := os.Chtimes(file, at, at); err != nil {
-		t.Fatal(err)
+	for root := filepath.Join(d.dir, "in"); file != root; file = filepath.Dir(file) { // directories too
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
