@@ -26,7 +26,8 @@ type Document struct {
 	// step per container ("message/rfc822:Devis.eml"), the document's own name last.
 	Path []string
 
-	// Group is shared by documents that belong together, "" for one alone. What a
+	// Group is shared by documents that belong together, "" for one alone. Once the filters
+	// accept one of them, all are handed over. What a
 	// decoder gave as Group comes with a suffix, for two items may use one name.
 	Group string
 

@@ -40,6 +40,7 @@ type foundDoc struct {
 	kinds []string // provenance
 	entry Entered
 	whole string // why it is handed over whatever the filters say: it could not be taken apart
+	apart bool   // no filter decided: it is taken apart, or no document of this job
 	safe  bool   // an earlier run handed it over
 	mail  bool   // a mail that the walker saw: Take.Nested decided about it
 
@@ -170,7 +171,7 @@ func (x *extractor) finish(ctx context.Context, f *found) error {
 		e.Size, e.SHA256, e.Repairs = d.Size, d.SHA256, d.Repairs
 		switch {
 		case pass != "":
-			e.Decision, e.Reason = Passed, pass
+			e.Decision, e.Reason, fd.apart = Passed, pass, true
 		case fd.whole != "":
 			e.Decision, e.Reason = Accepted, fd.whole
 		default:
@@ -179,7 +180,34 @@ func (x *extractor) finish(ctx context.Context, f *found) error {
 		d.Reason = e.Reason
 		fd.entry = e
 	}
+	f.together()
 	return nil
+}
+
+// together takes what the filters refuse of a group along when they accept another file of it:
+// a group reaches the sink whole or not at all, and its after-action is one.
+func (f *found) together() {
+	type group struct {
+		name     string
+		envelope int
+	}
+	first := map[group]string{}
+	for i := range f.docs {
+		fd := &f.docs[i]
+		g := group{fd.doc.Group, fd.envelope}
+		if fd.entry.Decision == Accepted && g.name != "" && first[g] == "" {
+			first[g] = fd.doc.Name
+		}
+	}
+	for i := range f.docs {
+		fd := &f.docs[i]
+		with := first[group{fd.doc.Group, fd.envelope}]
+		if with == "" || fd.entry.Decision == Accepted || fd.apart {
+			continue
+		}
+		fd.doc.Reason = fmt.Sprintf("it belongs to %.60q, which is taken", with)
+		fd.entry.Decision, fd.entry.Reason = Accepted, fd.doc.Reason
+	}
 }
 
 // measure reads a document once for its size, hash and repairs.
