@@ -35,8 +35,8 @@ func (b *bench) chorus() error {
 func (b *bench) payload(name string, size int, write func(string, int) error, who ...string) error {
 	path := filepath.Join(b.dir, "payload.xml")
 	defer os.Remove(path)
-	// An eighth at least: what takes milliseconds shows nothing.
-	if err := write(path, max(int(float64(size)*b.scale), size/8)); err != nil {
+	// A sixteenth at least: what takes milliseconds shows nothing.
+	if err := write(path, max(int(float64(size)*b.scale), size/16)); err != nil {
 		return err
 	}
 	info, err := os.Stat(path)

@@ -283,6 +283,14 @@ func (l *lease) Twin(ctx context.Context, epoch, twin string) (found *cold.Entry
 	if len(l.epochs) == 0 || len(l.epochs) == 1 && l.epochs[epoch] {
 		return nil, nil
 	}
+	// Nearly always there is none. To learn that, no text is parsed and no transaction begun.
+	var there bool
+	err = l.s.patiently(ctx, func() error {
+		return l.s.twins.QueryRow(l.job, twin).Scan(&there) // without ctx, as in lookUp
+	})
+	if err == nil && !there {
+		return nil, nil
+	}
 	err = l.s.read(ctx, func(c *sql.Conn) error {
 		found = nil
 		key, err := l.findTwin(ctx, c, epoch, twin)

@@ -52,6 +52,7 @@ type Store struct {
 
 	writeDB *sql.DB
 	readDB  *sql.DB
+	twins   *sql.Stmt // of readDB: whether an item of a job has this content key
 	w       *writer
 	id      string // names this ledger in every document key
 
@@ -133,6 +134,14 @@ func (s *Store) open(ctx context.Context, path string) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("%w: it has no ledger identity", ErrCorrupt)
 	}
+	if err != nil {
+		return err
+	}
+	// "twin <> ''" lets SQLite use the index item_twin.
+	err = s.patiently(ctx, func() error {
+		s.twins, err = s.readDB.PrepareContext(ctx, `SELECT EXISTS (SELECT 1 FROM item WHERE job = ? AND twin = ? AND twin <> '')`)
+		return err
+	})
 	if err != nil {
 		return err
 	}
