@@ -58,9 +58,9 @@ type POP3 struct {
 	sleep func(ctx context.Context, d time.Duration) error        // a test's, in place of waiting
 
 	mu     sync.Mutex
-	login  time.Time        // when somebody logged in last
-	delay  time.Duration    // the server's LOGIN-DELAY
-	erased map[string]int64 // sizes of what was deleted, by id: a server may use it again
+	login  time.Time       // when somebody logged in last
+	delay  time.Duration   // the server's LOGIN-DELAY
+	erased map[string]bool // ids of what was deleted: a server may use them again
 }
 
 // Labels gives the texts of the settings form.

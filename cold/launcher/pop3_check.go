@@ -57,11 +57,11 @@ func (s *popSession) listDetail() string {
 // readOne reads the header of the newest mail.
 func (s *popSession) readOne() (string, error) {
 	n := strconv.Itoa(s.mails[len(s.mails)-1].Number)
-	head, _, err := s.hash("TOP " + n + " 0")
+	head, err := s.hash("TOP " + n + " 0")
 	if err != nil {
 		return "", err
 	}
-	if head == "" {
+	if head.head == "" {
 		return "the server has no TOP; nothing was read", nil
 	}
 	return "the header of the newest message can be read", nil

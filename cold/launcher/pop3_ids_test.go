@@ -188,3 +188,46 @@ func TestPOP3Pages(t *testing.T) {
 		t.Errorf("%d items", len(seen))
 	}
 }
+
+// A mail that has the id, and by chance the size, of one that was deleted is another item: it
+// is collected, and only then deleted. So is one without an id whose header says nothing that
+// is its own, as scanners and fax gateways send them.
+func TestPOP3SameSizeIsNotTheSameMail(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ id, head string }{
+		"same id":   {"id-long-enough", "Message-ID: <%s@example.org>\r\n"},
+		"short id":  {"x7", "Message-ID: <%s@example.org>\r\n"},
+		"no id":     {"", ""},
+		"a counter": {"1", ""},
+	} {
+		mail := func(text string) *popFake {
+			return &popFake{c.id, strings.ReplaceAll(c.head, "%s", text) + "Subject: Scan\r\nContent-Type: application/pdf; name=scan.pdf\r\nContent-Disposition: attachment; filename=scan.pdf\r\n\r\n" + text + "\r\n"}
+		}
+		srv := &popServer{}
+		l := srv.start(t)
+		l.MinInterval = time.Millisecond
+		var got []string
+		job := &cold.Job{Name: "j", Launcher: l, Ledger: cold.NewMemoryLedger(), After: cold.Delete(), Sink: cold.SinkFunc(func(_ context.Context, d *cold.Document) error {
+			r, err := d.Open()
+			if err != nil {
+				return err
+			}
+			text, err := readAll(r)
+			got = append(got, strings.TrimSpace(text))
+			return err
+		})}
+		for _, text := range []string{"one", "two", "new"} {
+			srv.put(mail(text))
+			time.Sleep(2 * time.Millisecond)
+			if _, err := job.Run(t.Context()); err != nil {
+				t.Fatal(name, err)
+			}
+			if left := srv.subjects(); len(left) != 0 {
+				t.Errorf("%s: %q is left", name, left)
+			}
+		}
+		if !slices.Equal(got, []string{"one", "two", "new"}) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

@@ -40,7 +40,8 @@ func (l *POP3) mailbox() string {
 //
 // A mail is named by its id. A short id comes with the size, and where there is no id, or
 // none that is the mail's own, the name is a hash of the header; of mails that have that in
-// common too, a hash of the body is added, so that what is left are copies. Each way of
+// common too, or whose header says nothing that is theirs alone, a hash of the body is added,
+// so that what is left are copies. Each way of
 // naming has an epoch of its own: a mail that comes to be named otherwise, since its twin is
 // gone, is recognised by its content.
 func (s *popSession) index() error {
@@ -87,12 +88,12 @@ func (s *popSession) index() error {
 	return nil
 }
 
-// reused tells whether a mail has the id of another that this launcher deleted.
+// reused tells whether a mail has the id of one that this launcher deleted: its content tells
+// whether it is another, or that one still.
 func (s *popSession) reused(m pop3.Message) bool {
 	s.l.mu.Lock()
 	defer s.l.mu.Unlock()
-	size, ok := s.l.erased[m.ID]
-	return ok && size != m.Size
+	return s.l.erased[m.ID]
 }
 
 // erased notes the ids of mails that were deleted.
@@ -100,11 +101,11 @@ func (s *popSession) erased(numbers map[int]bool) {
 	s.l.mu.Lock()
 	defer s.l.mu.Unlock()
 	if s.l.erased == nil || len(s.l.erased) > mostKept {
-		s.l.erased = map[string]int64{}
+		s.l.erased = map[string]bool{}
 	}
 	for _, m := range s.mails {
 		if numbers[m.Number] && m.ID != "" {
-			s.l.erased[m.ID] = m.Size
+			s.l.erased[m.ID] = true
 		}
 	}
 }
@@ -115,7 +116,7 @@ func (s *popSession) nameByContent(mails []popMail, poor []int) ([]popMail, erro
 	if len(poor) == 0 {
 		return mails, nil
 	}
-	heads := make([]string, len(mails))
+	heads := make([]popHash, len(mails))
 	width := 1
 	if s.c.Has("PIPELINING") {
 		width = topsAhead
@@ -127,24 +128,24 @@ func (s *popSession) nameByContent(mails []popMail, poor []int) ([]popMail, erro
 	}
 	twins := map[string]int{}
 	for _, i := range poor {
-		twins[mails[i].ID+" "+heads[i]]++
+		twins[mails[i].ID+" "+heads[i].head]++
 	}
 	hidden := map[int]bool{}
 	for _, i := range poor {
 		m := &mails[i]
 		m.epoch = s.l.mailbox() + ";by=header"
-		m.key = s.l.mailbox() + escapeURL(m.ID, "") + ";header=" + heads[i]
-		if heads[i] == "" {
+		m.key = s.l.mailbox() + escapeURL(m.ID, "") + ";header=" + heads[i].head
+		if heads[i].head == "" {
 			hidden[m.Number] = true
-		} else if twins[m.ID+" "+heads[i]] > 1 {
-			_, body, err := s.hash("RETR " + strconv.Itoa(m.Number))
+		} else if twins[m.ID+" "+heads[i].head] > 1 || !heads[i].own {
+			whole, err := s.hash("RETR " + strconv.Itoa(m.Number))
 			if err != nil {
 				return nil, err
 			}
-			if body == "" {
+			if whole.body == "" {
 				hidden[m.Number] = true
 			}
-			m.key += ";body=" + body
+			m.key += ";body=" + whole.body
 		}
 	}
 	if len(hidden) > 0 {
@@ -154,7 +155,7 @@ func (s *popSession) nameByContent(mails []popMail, poor []int) ([]popMail, erro
 }
 
 // heads fills in the hashes of the headers of part: by TOP, or RETR where there is no TOP.
-func (s *popSession) heads(mails []popMail, part []int, heads []string) error {
+func (s *popSession) heads(mails []popMail, part []int, heads []popHash) error {
 	if !s.noTop {
 		commands := make([]string, len(part))
 		for k, i := range part {
@@ -164,7 +165,7 @@ func (s *popSession) heads(mails []popMail, part []int, heads []string) error {
 			return s.lost("top", err)
 		}
 		for _, i := range part {
-			head, _, err := s.answerHash()
+			head, err := s.answerHash()
 			if err != nil {
 				return err
 			}
@@ -172,56 +173,77 @@ func (s *popSession) heads(mails []popMail, part []int, heads []string) error {
 		}
 	}
 	for _, i := range part {
-		if heads[i] != "" {
+		if heads[i].head != "" {
 			continue
 		}
-		head, _, err := s.hash("RETR " + strconv.Itoa(mails[i].Number))
+		head, err := s.hash("RETR " + strconv.Itoa(mails[i].Number))
 		if err != nil {
 			return err
 		}
 		heads[i] = head
-		s.noTop = s.noTop || head != "" // what TOP refuses comes by RETR: TOP is not asked for any more
+		s.noTop = s.noTop || head.head != "" // what TOP refuses comes by RETR: TOP is not asked for any more
 	}
 	return nil
 }
 
-// hash sends a command and returns the hashes of header and body of what it brings.
-func (s *popSession) hash(command string) (head, body string, err error) {
+// popHash are the hashes of a mail; "" when the server does not show it.
+type popHash struct {
+	head, body string
+	own        bool // the header holds what no other mail's does
+}
+
+// hash sends a command and returns the hashes of what it brings.
+func (s *popSession) hash(command string) (popHash, error) {
 	if err := s.c.Send(command); err != nil {
-		return "", "", s.lost("read", err)
+		return popHash{}, s.lost("read", err)
 	}
 	return s.answerHash()
 }
 
-// answerHash reads one answer; of one that is refused the hashes are "".
-func (s *popSession) answerHash() (head, body string, err error) {
+// answerHash reads one answer.
+func (s *popSession) answerHash() (popHash, error) {
 	r, err := s.c.Reply()
 	if err != nil {
-		return "", "", s.lost("read", err)
+		return popHash{}, s.lost("read", err)
 	}
 	if !r.OK {
 		if r.Code == "SYS/TEMP" {
-			return "", "", s.l.refused("read", r)
+			return popHash{}, s.l.refused("read", r)
 		}
-		return "", "", nil
+		return popHash{}, nil
 	}
 	b := s.c.Body()
 	first, err := io.ReadAll(io.LimitReader(b, mostHead))
 	if err != nil {
-		return "", "", s.lost("read", err)
+		return popHash{}, s.lost("read", err)
 	}
 	header, rest, _ := bytes.Cut(first, []byte("\r\n\r\n"))
 	sum := sha256.New()
 	sum.Write(rest)
 	if _, err := io.Copy(sum, io.LimitReader(b, mostWhole)); err != nil {
-		return "", "", s.lost("read", err)
+		return popHash{}, s.lost("read", err)
 	}
 	if !b.Ended() {
 		if _, err := b.Read(make([]byte, 1)); err != io.EOF {
-			return "", "", s.lost("read", errPOP3("read", vaguemestre.ClassSource, "a mail without an id of its own is larger than 1 GiB: remove it with a mail program"))
+			return popHash{}, s.lost("read", errPOP3("read", vaguemestre.ClassSource, "a mail without an id of its own is larger than 1 GiB: remove it with a mail program"))
 		}
 	}
-	return hashHeader(header), hex.EncodeToString(sum.Sum(nil)), nil
+	return popHash{hashHeader(header), hex.EncodeToString(sum.Sum(nil)), ownHeader(header)}, nil
+}
+
+// ownHeader tells whether a header has a Message-ID or a trace with the time and number of the
+// mail (RFC 5322 sections 3.6.4 and 3.6.7).
+//
+// QUIRK: scanners and fax gateways that a server takes mails from directly send neither, and
+// every mail of theirs has the same header.
+func ownHeader(header []byte) bool {
+	for line := range bytes.SplitSeq(header, []byte("\r\n")) {
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		if name := string(name); strings.EqualFold(name, "message-id") || strings.EqualFold(name, "received") {
+			return true
+		}
+	}
+	return false
 }
 
 // hashHeader leaves out the lines that servers with mbox files write themselves, and change.
