@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
+	"runtime"
 
 	"github.com/vaguemestre/vaguemestre"
 )
 
-// scratch keeps what comes out of files, in one temporary file that is made when it is needed.
+// scratch keeps what comes out of files, in one temporary file that is made when it is needed
+// and, but on Windows, has no name.
 type scratch struct {
 	dir  string
 	file *os.File
@@ -27,6 +30,9 @@ func (s *scratch) keep(ctx context.Context, name string, r io.Reader) (Source, e
 		f, err := os.CreateTemp(s.dir, "adullact-*")
 		if err != nil {
 			return Source{}, &vaguemestre.Error{Op: "adullact: scratch file", Class: vaguemestre.ClassSink, Err: err}
+		}
+		if runtime.GOOS != "windows" { // where an open file cannot be removed
+			os.Remove(f.Name()) // so that a program that is killed leaves nothing behind
 		}
 		s.file = f
 	}
@@ -55,8 +61,8 @@ func (s *scratch) close() error {
 	f := s.file
 	s.file = nil
 	err := f.Close()
-	if e := os.Remove(f.Name()); err == nil {
-		err = e
+	if runtime.GOOS == "windows" {
+		err = errors.Join(err, os.Remove(f.Name()))
 	}
 	return err
 }

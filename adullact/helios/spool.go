@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"runtime"
 )
 
 // inMemory is how much of a document stays out of the scratch file.
@@ -35,6 +36,9 @@ func (s *spool) flush() error {
 		if err != nil {
 			return err
 		}
+		if runtime.GOOS != "windows" { // where an open file cannot be removed
+			os.Remove(f.Name()) // so that a program that is killed leaves nothing behind
+		}
 		s.file = f
 	}
 	if _, err := s.file.WriteAt(s.mem, s.disk); err != nil {
@@ -64,7 +68,9 @@ func (s *spool) reader() io.Reader {
 func (s *spool) close() {
 	if s.file != nil {
 		s.file.Close()
-		os.Remove(s.file.Name())
+		if runtime.GOOS == "windows" {
+			os.Remove(s.file.Name())
+		}
 		s.file = nil
 	}
 }
