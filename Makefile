@@ -55,7 +55,7 @@ fuzz-short: ## every fuzz target for $(FUZZTIME)
 	@{ grep -rl --include='*_test.go' '^func Fuzz' . || :; } | sort | while read -r f; do \
 	  for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$f"); do \
 	    echo "== $$(dirname "$$f") $$t"; \
-	    go test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$f")" </dev/null; \
+	    go test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$(dirname "$$f")" </dev/null; \
 	  done; \
 	done
 
