@@ -262,10 +262,16 @@ func watch(t *testing.T) func() uint64 {
 // The samples, cut and changed at places without number, never panic and never hang.
 func TestPDFSamplesDamaged(t *testing.T) {
 	dir := os.Getenv("VAGUEMESTRE_SAMPLES")
+	if dir == "" && os.Getenv("CI") == "true" {
+		t.Fatal("VAGUEMESTRE_SAMPLES is not set: the samples must be there in CI")
+	}
 	if dir == "" || testing.Short() {
 		t.Skip("VAGUEMESTRE_SAMPLES is not set, or -short")
 	}
 	list, _ := filepath.Glob(filepath.Join(dir, "adullact/facturix-chorus-aife/ferd/*.pdf"))
+	if len(list) == 0 {
+		t.Fatal("the samples have no Factur-X")
+	}
 	for _, p := range list {
 		whole, err := os.ReadFile(p)
 		if err != nil {
